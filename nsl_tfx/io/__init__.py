@@ -1,0 +1,13 @@
+"""Reading and writing tf.Examples by their Schema, with TensorFlow alone (no TFX, no Beam)."""
+
+from nsl_tfx.io.parsing import parsing_spec, read_schema
+from nsl_tfx.io.records import matching_files, read_examples, read_records, write_records
+
+__all__ = [
+    "matching_files",
+    "parsing_spec",
+    "read_examples",
+    "read_records",
+    "read_schema",
+    "write_records",
+]
