@@ -55,8 +55,7 @@ def parsing_spec(
     absent = [name for name in names if name not in by_name]
     if absent:
         raise ValueError(
-            f"Expected features of the schema: {', '.join(by_name)}. "
-            f"Received: {', '.join(absent)}."
+            f"Expected features of the schema: {', '.join(by_name)}. Received: {', '.join(absent)}."
         )
     return {name: _feature_spec(by_name[name], (missing or {}).get(name)) for name in names}
 

@@ -1,0 +1,12 @@
+"""Attacks: each finds an input near the given one at which a loss is higher.
+
+An attack is a frozen group of settings that is called with a loss and an input. It knows nothing of
+models or labels, so the same one serves training and evaluation.
+"""
+
+from nsl_tfx.attacks.attack import Attack, Loss, Structure
+from nsl_tfx.attacks.fgsm import FGSM
+from nsl_tfx.attacks.noise import Noise
+from nsl_tfx.attacks.pgd import PGD
+
+__all__ = ["FGSM", "PGD", "Attack", "Loss", "Noise", "Structure"]

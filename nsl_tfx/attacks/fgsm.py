@@ -1,0 +1,38 @@
+"""The fast gradient method: one step of the full radius."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nsl_tfx.attacks.attack import (
+    Attack,
+    Best,
+    Loss,
+    Structure,
+    value_and_fooled,
+    value_and_gradient,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FGSM(Attack):
+    """Goodfellow et al. 2015, "Explaining and harnessing adversarial examples", section 4.
+
+    For the infinity norm `x + epsilon * sign(gradient)`; for others the steepest step of that norm.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> attack = FGSM(epsilon=0.1)
+        >>> adversarial = attack(lambda x: 3 * x["a"][:, 0], {"a": tf.constant([[1.0]])})
+        >>> round(float(adversarial["a"][0, 0]), 6)
+        1.1
+    """
+
+    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+        """Returns the input after one step; see `Attack`."""
+        del seed  # Nothing here is random.
+        value, fooled, gradient = value_and_gradient(loss, x)
+        step = self.direction(gradient)
+        moved = self.place(x, {name: self.epsilon * step[name] for name in x})
+        return Best(x, value, fooled).update(moved, *value_and_fooled(loss, moved)).x

@@ -1,0 +1,48 @@
+"""Random noise: the attack that every other one has to beat."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from nsl_tfx.attacks.attack import Attack, Best, Loss, Structure, value_and_fooled
+from nsl_tfx.config_base import bounded
+from nsl_tfx.lib import norms
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Noise(Attack):
+    """Draws points of the ball and keeps the worst.
+
+    Attributes:
+        draws: Number of points.
+        boundary: Whether to draw from the ball's extreme points (the corners of a cube, the surface
+            of a sphere, the tips of a cross) rather than from its inside. Much the stronger.
+    """
+
+    draws: int = bounded(20, ge=1, unit="random points")
+    boundary: bool = True
+
+    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+        """Returns the worst point of all draws; see `Attack`."""
+        seeds = tf.random.split(tf.convert_to_tensor(seed, tf.int32), self.draws)
+
+        def draw(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
+            delta = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])
+            if self.boundary:
+                unit = norms.maximize_within_unit_norm(delta, self.norm, epsilon=1e-30)
+                delta = {name: self.epsilon * value for name, value in unit.items()}
+            point = self.place(x, self.mask(delta))
+            better = Best(*so_far).update(point, *value_and_fooled(loss, point))
+            return i + 1, better.x, better.loss, better.fooled
+
+        start = Best.at(loss, x)
+        _, found, _, _ = tf.while_loop(
+            lambda *_: True,
+            draw,
+            (tf.constant(0), start.x, start.loss, start.fooled),
+            maximum_iterations=self.draws,
+        )
+        return found

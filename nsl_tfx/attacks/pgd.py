@@ -1,0 +1,72 @@
+"""Projected gradient descent: small steps, kept inside the ball."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from nsl_tfx.attacks.attack import (
+    Attack,
+    Best,
+    Loss,
+    Structure,
+    value_and_fooled,
+    value_and_gradient,
+)
+from nsl_tfx.config_base import bounded
+from nsl_tfx.lib import norms
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PGD(Attack):
+    """Madry et al. 2018, "Towards deep learning models resistant to adversarial attacks", eq. 2.
+
+    Starts at the input itself, then anew at random points of the ball. The point of highest loss
+    over all steps of all starts is returned, or the first that fools, where the loss says so.
+
+    Attributes:
+        steps: Gradient steps of each start.
+        step_size: Length of a step, in units of the input feature; `2.5 * epsilon / steps` when
+            None, so that any point of the ball can be reached from any other.
+        restarts: Random starts after the one at the input.
+
+    Example:
+        >>> attack = PGD(epsilon=0.1, steps=4)
+        >>> adversarial = attack(lambda x: -x["a"][:, 0] ** 2, {"a": tf.constant([[0.05]])})
+        >>> abs(float(adversarial["a"][0, 0])) < 0.05
+        True
+    """
+
+    steps: int = bounded(40, ge=1, unit="gradient steps")
+    step_size: float | None = bounded(None, ge=0, unit="input units")
+    restarts: int = bounded(0, ge=0, unit="random starts")
+
+    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+        """Returns the best point over all starts; see `Attack`."""
+        best = self._climb(loss, x, x, Best.at(loss, x))
+        seeds = tf.random.split(tf.convert_to_tensor(seed, tf.int32), max(self.restarts, 1))
+        for restart in range(self.restarts):
+            noise = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[restart])
+            best = self._climb(loss, x, self.place(x, self.mask(noise)), best)
+        return best.x
+
+    def _climb(self, loss: Loss, x: Structure, start: Structure, best: Best) -> Best:
+        size = 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size
+
+        def step(current: Structure, *so_far: Any) -> tuple[Any, ...]:
+            value, fooled, gradient = value_and_gradient(loss, current)
+            better = Best(*so_far).update(current, value, fooled)
+            direction = self.direction(gradient)
+            delta = {name: current[name] - x[name] + size * direction[name] for name in x}
+            return self.place(x, delta), better.x, better.loss, better.fooled
+
+        # A loop of the graph: forty steps written out would be traced forty times.
+        final, *so_far = tf.while_loop(
+            lambda *_: True,
+            step,
+            (start, best.x, best.loss, best.fooled),
+            maximum_iterations=self.steps,
+        )
+        return Best(*so_far).update(final, *value_and_fooled(loss, final))

@@ -1,0 +1,217 @@
+"""Norms, balls and steepest directions of batched features.
+
+Everywhere, a "structure" is a tensor `[batch, ...]` or a dict or list of such tensors that together
+are one input of a model. An example's norm is taken over all its elements in all tensors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from nsl_tfx.configs import NormType
+
+
+def normalize(tensor: tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-6) -> tf.Tensor:
+    """Scales each example to norm 1.
+
+    Args:
+        tensor: `[batch, ...]`, floating.
+        norm_type: The norm.
+        epsilon: Smallest norm that is divided by, so that zeros stay zeros.
+
+    Returns:
+        A tensor of the same shape.
+
+    Example:
+        >>> normalize(tf.constant([[3.0, 4.0]]), "l2").numpy().tolist()
+        [[0.6..., 0.8...]]
+    """
+    norm = tf.maximum(_example_norm([tensor], NormType(norm_type)), tf.cast(epsilon, tensor.dtype))
+    return tensor / _per_example(norm, tensor)
+
+
+def maximize_within_unit_norm(
+    weights: Any, norm_type: NormType | str, epsilon: float = 1e-6
+) -> Any:
+    """Finds the perturbation of norm 1 whose inner product with the weights is the largest.
+
+    For the infinity norm that is the sign; for L2 the weights scaled to norm 1; for L1 one unit on
+    the element that is the largest in magnitude, shared evenly among ties.
+
+    Args:
+        weights: A structure, usually a gradient.
+        norm_type: The norm that the perturbation has.
+        epsilon: Smallest L2 norm that is divided by.
+
+    Returns:
+        The same structure; zero for an example whose weights are all zero.
+
+    Example:
+        >>> maximize_within_unit_norm(tf.constant([[3.0, -4.0]]), "l1").numpy().tolist()
+        [[0.0, -1.0]]
+    """
+    norm_type = NormType(norm_type)
+    tensors = tf.nest.flatten(weights)
+    if norm_type is NormType.INFINITY:
+        found = [tf.sign(tensor) for tensor in tensors]
+    elif norm_type is NormType.L2:
+        floor = tf.cast(epsilon, tensors[0].dtype)
+        norm = tf.maximum(_example_norm(tensors, norm_type), floor)
+        found = [tensor / _per_example(norm, tensor) for tensor in tensors]
+    else:
+        largest = _example_norm(tensors, NormType.INFINITY)
+        hits = [
+            tf.cast(tf.abs(tensor) == _per_example(largest, tensor), tensor.dtype) * tf.sign(tensor)
+            for tensor in tensors
+        ]
+        ties = tf.maximum(_example_norm(hits, NormType.L1), tf.cast(1, tensors[0].dtype))
+        found = [hit / _per_example(ties, hit) for hit in hits]
+    return tf.nest.pack_sequence_as(weights, found)
+
+
+def project_to_ball(
+    tensors: Any, radius: float | tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-6
+) -> Any:
+    """Moves each example to the nearest point of the ball around zero.
+
+    The projection to the L1 ball follows Duchi et al. 2008, "Efficient projections onto the
+    l1-ball for learning in high dimensions", figure 1.
+
+    Args:
+        tensors: A structure.
+        radius: Radius of the ball, in the tensors' units.
+        norm_type: The ball's norm.
+        epsilon: Smallest L2 norm that is divided by.
+
+    Returns:
+        The same structure, unchanged for examples inside the ball.
+
+    Example:
+        >>> project_to_ball(tf.constant([[3.0, 1.0]]), 1.0, "l1").numpy().tolist()
+        [[1.0, 0.0]]
+    """
+    norm_type = NormType(norm_type)
+    flat = tf.nest.flatten(tensors)
+    radius = tf.cast(radius, flat[0].dtype)
+    if norm_type is NormType.INFINITY:
+        projected = [tf.clip_by_value(tensor, -radius, radius) for tensor in flat]
+    elif norm_type is NormType.L2:
+        norm = tf.maximum(_example_norm(flat, norm_type), tf.cast(epsilon, flat[0].dtype))
+        scale = tf.minimum(radius / norm, tf.ones_like(norm))
+        projected = [tensor * _per_example(scale, tensor) for tensor in flat]
+    else:
+        projected = _shrink_to_l1_ball(flat, radius)
+    return tf.nest.pack_sequence_as(tensors, projected)
+
+
+def random_in_norm_ball(
+    tensor_structure: Any,
+    radius: float | tf.Tensor,
+    norm_type: NormType | str,
+    seed: Any = None,
+) -> Any:
+    """Draws a point of the ball around zero for each example, uniformly by volume.
+
+    L2 and L1 follow Barthe et al. 2005, "A probabilistic approach to the geometry of the l_p^n
+    ball", theorem 1: a vector of the matching density is divided by its norm, enlarged by an
+    exponential variable.
+
+    Args:
+        tensor_structure: A structure that gives shapes and dtypes.
+        radius: Radius of the ball.
+        norm_type: The ball's norm.
+        seed: Two integers; the same seed gives the same point. Random when None.
+
+    Returns:
+        The same structure.
+    """
+    norm_type = NormType(norm_type)
+    flat = tf.nest.flatten(tensor_structure)
+    radius = tf.cast(radius, flat[0].dtype)
+    seeds = _split_seed(seed, len(flat) + 1)
+    if norm_type is NormType.INFINITY:
+        points = [radius * _uniform(t, s, -1.0) for t, s in zip(flat, seeds, strict=False)]
+        return tf.nest.pack_sequence_as(tensor_structure, points)
+    rows = tf.shape(flat[0])[:1]
+    exponential = -tf.math.log(
+        tf.random.stateless_uniform(rows, seeds[-1], minval=1e-30, dtype=tf.float32)
+    )
+    exponential = tf.cast(exponential, flat[0].dtype)
+    if norm_type is NormType.L2:
+        draws = [
+            tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype)
+            for t, s in zip(flat, seeds, strict=False)
+        ]
+        # The density exp(-x^2/2) goes with an exponential variable of mean 2.
+        norm = tf.sqrt(tf.square(_example_norm(draws, norm_type)) + 2 * exponential)
+    else:
+        draws = [_laplace(t, s) for t, s in zip(flat, seeds, strict=False)]
+        norm = _example_norm(draws, norm_type) + exponential
+    points = [draw * _per_example(radius / norm, draw) for draw in draws]
+    return tf.nest.pack_sequence_as(tensor_structure, points)
+
+
+def _example_norm(tensors: list[tf.Tensor], norm_type: NormType) -> tf.Tensor:
+    """Returns `[batch]`: the norm of each example over all tensors."""
+    rows = [_rows(tensor) for tensor in tensors]
+    if norm_type is NormType.INFINITY:
+        return tf.reduce_max(tf.stack([_row_max(tf.abs(row)) for row in rows]), axis=0)
+    if norm_type is NormType.L1:
+        return tf.add_n([tf.reduce_sum(tf.abs(row), axis=1) for row in rows])
+    return tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(row), axis=1) for row in rows]))
+
+
+def _row_max(rows: tf.Tensor) -> tf.Tensor:
+    # The maximum of no elements would be -infinity.
+    return tf.maximum(tf.reduce_max(rows, axis=1), tf.cast(0, rows.dtype))
+
+
+def _rows(tensor: tf.Tensor) -> tf.Tensor:
+    """Returns the tensor as `[batch, elements]`."""
+    return tf.reshape(tensor, [tf.shape(tensor)[0], tf.reduce_prod(tf.shape(tensor)[1:])])
+
+
+def _per_example(values: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
+    """Returns `[batch]` values shaped to multiply `[batch, ...]`."""
+    ones = tf.ones([tf.rank(tensor) - 1], tf.int32)
+    return tf.reshape(values, tf.concat([tf.shape(values), ones], axis=0))
+
+
+def _shrink_to_l1_ball(tensors: list[tf.Tensor], radius: tf.Tensor) -> list[tf.Tensor]:
+    rows = [_rows(tensor) for tensor in tensors]
+    together = tf.concat(rows, axis=1)
+    magnitudes = tf.sort(tf.abs(together), axis=1, direction="DESCENDING")
+    excess = tf.cumsum(magnitudes, axis=1) - radius
+    counts = tf.cast(tf.range(1, tf.shape(together)[1] + 1), together.dtype)
+    # The threshold is the excess spread over the elements that stay above it.
+    kept = tf.reduce_sum(tf.cast(magnitudes * counts > excess, tf.int32), axis=1)
+    last = tf.maximum(kept - 1, 0)[:, None]
+    threshold = tf.gather(excess, last, batch_dims=1) / tf.cast(last + 1, together.dtype)
+    threshold = tf.maximum(threshold, tf.cast(0, together.dtype))
+    shrunk = tf.sign(together) * tf.maximum(tf.abs(together) - threshold, 0)
+    parts = tf.split(shrunk, [tf.shape(row)[1] for row in rows], axis=1)
+    return [
+        tf.ensure_shape(tf.reshape(part, tf.shape(tensor)), tensor.shape)
+        for part, tensor in zip(parts, tensors, strict=True)
+    ]
+
+
+def _split_seed(seed: Any, count: int) -> list[tf.Tensor]:
+    if seed is None:
+        seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
+    return tf.unstack(tf.random.split(tf.convert_to_tensor(seed, tf.int32), count))
+
+
+def _uniform(tensor: tf.Tensor, seed: tf.Tensor, low: float) -> tf.Tensor:
+    return tf.random.stateless_uniform(
+        tf.shape(tensor), seed, minval=tf.cast(low, tensor.dtype), maxval=1, dtype=tensor.dtype
+    )
+
+
+def _laplace(tensor: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    uniform = tf.random.stateless_uniform(tf.shape(tensor), seed, minval=-1.0, maxval=1.0)
+    # log1p of at most one float32 step below 1 keeps the draw finite.
+    magnitude = -tf.math.log1p(-tf.minimum(tf.abs(uniform), 1 - 1e-7))
+    return tf.cast(tf.sign(uniform) * magnitude, tensor.dtype)
