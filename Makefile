@@ -1,0 +1,50 @@
+# Each command sets up what it needs first. STACK=1.16|1.21 chooses the TFX stack, ARGS="..." is
+# passed on to the command that runs.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast test-next lint format types wheel lock clean
+
+bin := .venv/bin
+ARGS ?=
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## make .venv (the other commands do it by themselves)
+	@scripts/setup.sh
+
+demo: setup ## run the whole pipeline on handwritten digits
+	@$(bin)/nsl-tfx demo $(ARGS)
+
+test: setup ## run all tests
+	@$(bin)/pytest $(ARGS)
+
+test-fast: setup ## run the tests that neither import TFX nor take long
+	@$(bin)/pytest -m "not tfx and not slow" $(ARGS)
+
+test-next: ## run all tests on TFX 1.21, in a Debian 13 folder (as root)
+	@scripts/next.sh test $(ARGS)
+
+lint: setup ## check style
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; fi
+
+format: setup ## correct style where that can be done automatically
+	@$(bin)/ruff check --fix .
+	@$(bin)/ruff format .
+
+types: setup ## check types
+	@$(bin)/mypy -p nsl_tfx
+
+wheel: setup ## build dist/ and check it in a clean environment
+	@rm -rf dist
+	@scripts/setup.sh uv build --quiet --python $(bin)/python --out-dir dist \
+		--build-constraints requirements/build.txt --require-hashes
+	@NSL_TFX_DIST=dist $(bin)/pytest tests/setup/test_wheel.py
+
+lock: ## renew requirements/*.txt
+	@scripts/lock.sh
+
+clean: ## remove what these commands made here
+	@rm -rf .venv .uv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Regenerates requirements/*.txt, each with hashes, from the .in files and setup.py.
+set -euo pipefail
+unset CDPATH
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+# uv judges whether the .in files changed by what it finds in the output; start anew instead.
+compile() {
+  scripts/setup.sh uv pip compile --quiet --no-header --generate-hashes --universal \
+    --no-emit-index-url --no-emit-find-links "$@"
+}
+
+# lock_stack STACK OLDEST TOO_NEW: one lock for every Python of the stack. Without an upper bound
+# uv would also solve TFX 1.16 for Pythons that it has no wheels for, and that bound can be given
+# only in a project's file. The marker that it then puts on each line says nothing here.
+lock_stack() {
+  local lock=$PWD/requirements/tfx-$1.txt project
+  project=$(mktemp -d)
+  printf "[tool.uv]\nenvironments = [\"python_version < '%s'\"]\n" "$3" >"$project/pyproject.toml"
+  compile --project "$project" --fork-strategy fewest --python-version "$2" --upgrade \
+    --constraints "requirements/tfx-$1.in" --extra demo --extra dev setup.py -o "$lock"
+  sed -i -E "s/ ; python_full_version < '$3'( \\\\)?\$/\\1/" "$lock"
+  rm -r "$project"
+}
+
+echo "locking uv and the build tools"
+compile --upgrade --python-version 3.8 requirements/uv.in -o requirements/uv.txt
+compile --upgrade --python-version 3.10 requirements/build.in -o requirements/build.txt
+echo "locking TFX 1.16"
+lock_stack 1.16 3.10 3.12
+echo "locking TFX 1.21"
+lock_stack 1.21 3.11 3.14

@@ -1,0 +1,81 @@
+"""The package's metadata; pyproject.toml holds the tools' settings."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def read_version() -> str:
+    # Read, not imported: at build time none of the dependencies is installed.
+    text = (ROOT / "nsl_tfx" / "version.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if match is None:
+        raise RuntimeError('Expected nsl_tfx/version.py to hold a line __version__ = "...".')
+    return match.group(1)
+
+
+setup(
+    name="nsl-tfx",
+    version=read_version(),
+    description="Neural Structured Learning on Keras 3, and the TFX components around it",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    # The links `components` and `pipelines` at the top point into nsl_tfx; without the explicit
+    # list they would be packaged a second time, under names that belong to nobody.
+    packages=find_packages(include=["nsl_tfx", "nsl_tfx.*"]),
+    package_data={"nsl_tfx": ["py.typed"], "": ["*.html.j2", "*.css"]},
+    python_requires=">=3.10",
+    # Lower bounds are the oldest releases that install and pass the tests beside TFX 1.16.
+    install_requires=[
+        "tfx>=1.16,<1.22",
+        "apache-beam>=2.60,<3",
+        "keras>=3.6,<4",
+        "ml-metadata>=1.16,<1.22",
+        "tensorflow>=2.16,<2.22",
+        "tensorflow-data-validation>=1.16,<1.22",
+        "tensorflow-model-analysis>=0.47,<0.53",
+        "click>=8.1",
+        "dill>=0.3.7",  # tfx_bsl 1.16 imports it without declaring it
+        "faiss-cpu>=1.9",
+        "google-crc32c>=1.5",  # without it Beam computes TFRecord checksums in Python
+        "jinja2>=3.1",
+        "matplotlib>=3.8",
+        "numpy>=1.23.5",
+        "pyarrow>=10",
+        "rich>=13",
+        "scipy>=1.11",
+    ],
+    extras_require={
+        "demo": ["scikit-learn>=1.5"],
+        "dev": [
+            "hypothesis>=6.100",
+            "mypy>=1.11",
+            "pytest>=8.3",
+            "pytest-timeout>=2.3",
+            "ruff>=0.8",
+            # TFX packages a user's module files with these, and uv makes environments without.
+            "pip>=23",
+            # 82 dropped pkg_resources, which tensorflow_hub 0.15 and 0.16 import.
+            "setuptools>=64,<82",
+            "wheel>=0.41",
+        ],
+        # TFX itself offers its Kubeflow extra only below Python 3.12.
+        "kfp": ["tfx[kfp]; python_version < '3.12'"],
+    },
+    entry_points={"console_scripts": ["nsl-tfx = nsl_tfx.cli:main"]},
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
