@@ -59,6 +59,11 @@ class Attack(Config):
         delta = norms.project_to_ball(delta, self.epsilon, self.norm)
         return self.clip({name: x[name] + delta[name] for name in x})
 
+    def step(self, x: Structure, current: Structure, gradient: Structure, size: float) -> Structure:
+        """Returns the point one step of length `size` further up, in the ball around `x`."""
+        direction = self.direction(gradient)
+        return self.place(x, {k: current[k] - x[k] + size * direction[k] for k in x})
+
     def clip(self, x: Structure) -> Structure:
         """Returns the features inside the box of valid values."""
         low = per_feature(self.clip_value_min, x)

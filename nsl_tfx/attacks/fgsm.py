@@ -33,6 +33,5 @@ class FGSM(Attack):
         """Returns the input after one step; see `Attack`."""
         del seed  # Nothing here is random.
         value, fooled, gradient = value_and_gradient(loss, x)
-        step = self.direction(gradient)
-        moved = self.place(x, {name: self.epsilon * step[name] for name in x})
+        moved = self.step(x, x, gradient, self.epsilon)
         return Best(x, value, fooled).update(moved, *value_and_fooled(loss, moved)).x

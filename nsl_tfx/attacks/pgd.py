@@ -58,9 +58,8 @@ class PGD(Attack):
         def step(current: Structure, *so_far: Any) -> tuple[Any, ...]:
             value, fooled, gradient = value_and_gradient(loss, current)
             better = Best(*so_far).update(current, value, fooled)
-            direction = self.direction(gradient)
-            delta = {name: current[name] - x[name] + size * direction[name] for name in x}
-            return self.place(x, delta), better.x, better.loss, better.fooled
+            moved = self.step(x, current, gradient, size)
+            return moved, better.x, better.loss, better.fooled
 
         # A loop of the graph: forty steps written out would be traced forty times.
         final, *so_far = tf.while_loop(

@@ -1,0 +1,209 @@
+"""A Keras model whose training adds a graph term and an adversarial term to the loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nsl_tfx.attacks import Attack, Structure
+from nsl_tfx.attacks.attack import value_and_gradient
+from nsl_tfx.configs import AdvNeighborConfig, AdvRegConfig, GraphRegConfig
+from nsl_tfx.keras.base_call import call_by_name
+from nsl_tfx.lib import norms, pairwise_distance, strip_neighbor_features, unpack_neighbor_features
+
+Features = dict[str, tf.Tensor]
+
+
+class RegularizedModel(keras.Model):
+    """Wraps a model; trains it with structure, leaves its predictions as they are.
+
+    The loss of a step is
+
+        loss(x) + graph.multiplier * distance(f(x), f(neighbors of x))
+                + adversarial.multiplier * loss(x + perturbation)
+
+    (Bui et al. 2018, "Neural graph learning", eq. 3; Goodfellow et al. 2015, "Explaining and
+    harnessing adversarial examples", section 6). Neighbors are read from the features that
+    `GraphNeighborConfig` names; the perturbation raises the first term alone. An example of sample
+    weight 0 takes part in the graph term only, so unlabelled examples are given that weight and
+    any valid label.
+
+    Train it with `fit` on a dataset of `(features, label)` or `(features, label, sample_weight)`;
+    serve `base_model`.
+
+    Args:
+        base_model: The model to train, from features to one prediction.
+        graph: Graph regularization; off when None.
+        adversarial: Adversarial regularization; off when None.
+
+    Example:
+        >>> from nsl_tfx.configs import make_adv_reg_config
+        >>> base = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(3)])
+        >>> model = RegularizedModel(base, adversarial=make_adv_reg_config(adv_step_size=0.1))
+        >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> history = model.fit({"x": tf.ones([8, 4])}, tf.zeros([8]), verbose=0)
+        >>> sorted(history.history)
+        ['loss', 'scaled_adversarial_loss']
+    """
+
+    def __init__(
+        self,
+        base_model: keras.Model,
+        graph: GraphRegConfig | None = None,
+        adversarial: AdvRegConfig | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.base_model = base_model
+        self.graph = graph
+        self.adversarial = adversarial
+        self._term_trackers = [
+            keras.metrics.Mean(name=f"scaled_{term}_loss")
+            for term, config in (("graph", graph), ("adversarial", adversarial))
+            if config is not None
+        ]
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> Any:
+        """Returns the base model's prediction; neighbors' features are ignored."""
+        return call_by_name(self.base_model, self._own_features(inputs), training)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Makes one step of gradient descent on the regularized loss.
+
+        The clean pass and the adversarial pass are differentiated one after the other rather than
+        through each other: the perturbation is a constant to the weights, and the backward pass of
+        the clean loss yields the input's gradient on its way.
+        """
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        own = self._own_features(x)
+        attackable = {name: value for name, value in own.items() if value.dtype.is_floating}
+        variables = self.trainable_variables
+        terms: dict[str, tf.Tensor] = {}
+        with tf.GradientTape(persistent=True) as tape:
+            if self.adversarial is not None:
+                tape.watch(attackable)
+            predictions, graph_loss = self._forward(x, own)
+            loss = self.compute_loss(own, y, predictions, sample_weight, training=True)
+            clean = loss
+            if graph_loss is not None:
+                terms["graph"] = graph_loss
+                clean += graph_loss
+            scaled = self.optimizer.scale_loss(clean)
+        gradients = tape.gradient(scaled, variables)
+        if self.adversarial is not None:
+            input_gradient = tape.gradient(loss, attackable)
+            adversarial, adversarial_gradients = self._adversarial_pass(
+                own, attackable, input_gradient, y, sample_weight
+            )
+            terms["adversarial"] = adversarial
+            gradients = [
+                _add(a, b) for a, b in zip(gradients, adversarial_gradients, strict=True)
+            ]
+        del tape
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self._record(x, y, predictions, sample_weight, loss, terms)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Evaluates the base model's loss and metrics; the added terms are training's alone."""
+        results = super().test_step(data)
+        terms = {tracker.name for tracker in self._term_trackers}
+        return {name: value for name, value in results.items() if name not in terms}
+
+    def _own_features(self, x: Mapping[str, tf.Tensor]) -> Features:
+        features = {name: tf.convert_to_tensor(value) for name, value in x.items()}
+        if self.graph is None:
+            return features
+        return strip_neighbor_features(features, self.graph.neighbor_config)
+
+    def _forward(self, x: Features, own: Features) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Returns the predictions and the scaled graph loss, from one pass over all rows."""
+        if self.graph is None:
+            return call_by_name(self.base_model, own, training=True), None
+        config = self.graph.neighbor_config
+        _, neighbors, weights = unpack_neighbor_features({**x, **own}, config)
+        together = {name: tf.concat([own[name], neighbors[name]], axis=0) for name in own}
+        outputs = call_by_name(self.base_model, together, training=True)
+        rows = tf.shape(next(iter(own.values())))[0]
+        predictions = outputs[:rows]
+        sources = tf.repeat(predictions, config.max_neighbors, axis=0)
+        distance = pairwise_distance(sources, outputs[rows:], weights, self.graph.distance_config)
+        return predictions, self.graph.multiplier * distance
+
+    def _adversarial_pass(
+        self, own: Features, x: Structure, gradient: Structure, y: Any, sample_weight: Any
+    ) -> tuple[tf.Tensor, list[Any]]:
+        """Returns the scaled loss on perturbed features, and its gradients by the weights."""
+
+        def loss(perturbed: Structure) -> tf.Tensor:
+            predictions = call_by_name(self.base_model, {**own, **perturbed}, training=True)
+            return self.compute_loss(own, y, predictions, sample_weight, training=True)
+
+        config = self.adversarial
+        perturbed = perturb(config.adv_neighbor_config, loss, x, gradient)
+        with tf.GradientTape() as tape:
+            value = config.multiplier * loss(perturbed)
+            scaled = self.optimizer.scale_loss(value)
+        return value, tape.gradient(scaled, self.trainable_variables)
+
+    def _record(
+        self,
+        x: Any,
+        y: Any,
+        predictions: tf.Tensor,
+        sample_weight: Any,
+        loss: tf.Tensor,
+        terms: dict[str, tf.Tensor],
+    ) -> dict[str, Any]:
+        rows = tf.shape(tf.nest.flatten(x)[0])[0]
+        values = {f"scaled_{name}_loss": value for name, value in terms.items()}
+        values["loss"] = tf.add_n([loss, *terms.values()])
+        for metric in self.metrics:
+            if metric.name in values:
+                metric.update_state(values[metric.name], sample_weight=rows)
+        return self.compute_metrics(x, y, predictions, sample_weight)
+
+
+def perturb(
+    config: AdvNeighborConfig, loss: Any, x: Structure, gradient: Structure
+) -> Structure:
+    """Finds adversarial neighbors of a training batch.
+
+    Args:
+        config: Step size, norm, ball, box and mask.
+        loss: From features to the scalar loss to raise.
+        x: The features that may change, name to `[batch, ...]`.
+        gradient: The loss's gradient at `x`: the first step costs nothing.
+
+    Returns:
+        The features after the last step, as constants.
+    """
+    attack = Attack(
+        epsilon=math.inf if config.pgd_epsilon is None else config.pgd_epsilon,
+        norm=config.adv_grad_norm,
+        clip_value_min=config.clip_value_min,
+        clip_value_max=config.clip_value_max,
+        feature_mask=config.feature_mask,
+    )
+    size = config.adv_step_size
+    if config.random_init:
+        radius = size if config.pgd_epsilon is None else config.pgd_epsilon
+        noise = norms.random_in_norm_ball(x, radius, config.adv_grad_norm)
+        current = attack.place(x, attack.mask(noise))
+        steps_left = config.pgd_iterations
+    else:
+        current = attack.step(x, x, gradient, size)
+        steps_left = config.pgd_iterations - 1
+    for _ in range(steps_left):
+        _, _, gradient = value_and_gradient(loss, current)
+        current = attack.step(x, current, gradient, size)
+    return {name: tf.stop_gradient(value) for name, value in current.items()}
+
+
+def _add(a: Any, b: Any) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
+    return tf.convert_to_tensor(a) + tf.convert_to_tensor(b)
