@@ -1,0 +1,26 @@
+"""Graphs: neighbors from embeddings, files, quality, and joining neighbors to examples.
+
+What is re-exported here works on arrays and files. The Beam transforms lie in
+`nsl_tfx.graph.building` and `nsl_tfx.graph.joining`, and packing of tf.Examples in
+`nsl_tfx.graph.packing`, so that a graph can be read without loading Beam or TensorFlow.
+"""
+
+from nsl_tfx.graph.edges import EdgeList, symmetrize
+from nsl_tfx.graph.files import read_edges, read_graph_info, write_graph
+from nsl_tfx.graph.metrics import GraphMetrics, LabelAgreement, measure_graph
+from nsl_tfx.graph.neighbors import nearest_neighbors
+from nsl_tfx.graph.similarity import SimilarityGraph, build_similarity_graph
+
+__all__ = [
+    "EdgeList",
+    "GraphMetrics",
+    "LabelAgreement",
+    "SimilarityGraph",
+    "build_similarity_graph",
+    "measure_graph",
+    "nearest_neighbors",
+    "read_edges",
+    "read_graph_info",
+    "symmetrize",
+    "write_graph",
+]

@@ -1,0 +1,165 @@
+"""A graph's files: sharded Parquet and `graph.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsl_tfx.graph import storage
+from nsl_tfx.graph.edges import EdgeList
+
+FORMAT_VERSION = 1
+INFO_FILE = "graph.json"
+EDGE_SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.binary(), nullable=False),
+        pa.field("target", pa.binary(), nullable=False),
+        pa.field("weight", pa.float32(), nullable=False),
+    ]
+)
+
+# A row group is what a reader takes at once; a shard is what one worker reads or writes.
+_ROWS_IN_GROUP = 1 << 18
+_EDGES_IN_SHARD = 1 << 21
+
+
+def edge_table(ids: Sequence[bytes], edges: EdgeList) -> pa.Table:
+    """Returns the edges as a table of ids, in the edges' order.
+
+    Args:
+        ids: The id of each node.
+        edges: Edges between the nodes' numbers.
+
+    Example:
+        >>> edge_table([b"a", b"b"], EdgeList([0], [1], [0.5])).to_pydict()
+        {'source': [b'a'], 'target': [b'b'], 'weight': [0.5]}
+    """
+    names = pa.array(ids, pa.binary())
+    columns = [names.take(pa.array(ends)) for ends in (edges.source, edges.target)]
+    return pa.Table.from_arrays([*columns, pa.array(edges.weight)], schema=EDGE_SCHEMA)
+
+
+def write_graph(
+    folder: str,
+    ids: Sequence[bytes],
+    edges: EdgeList,
+    info: Mapping[str, Any],
+    edges_in_shard: int = _EDGES_IN_SHARD,
+) -> None:
+    """Writes a graph: `edges-SSSSS-of-NNNNN.parquet`, then `graph.json`.
+
+    A folder without `graph.json` is no graph to a reader. It is removed first and written last, so
+    a run that dies in between leaves nothing that could be taken for a whole graph.
+
+    Args:
+        folder: Where to write to; made where it is missing. A graph that it holds is replaced.
+        ids: The nodes, ascending.
+        edges: The edges between the nodes' numbers; written sorted.
+        info: Further content of `graph.json`.
+        edges_in_shard: Edges of one file.
+    """
+    info_path = storage.join(folder, INFO_FILE)
+    if storage.exists(info_path):
+        storage.remove(info_path)
+    for path in storage.matching(folder, "edges-*.parquet"):
+        storage.remove(path)
+    ordered = edges.sorted()
+    shards = max(1, -(-len(ordered) // edges_in_shard))
+    listed = []
+    for shard in range(shards):
+        rows = np.arange(shard * edges_in_shard, min((shard + 1) * edges_in_shard, len(ordered)))
+        name = f"edges-{shard:05d}-of-{shards:05d}.parquet"
+        buffer = pa.BufferOutputStream()
+        pq.write_table(
+            edge_table(ids, ordered.select(rows)),
+            buffer,
+            row_group_size=_ROWS_IN_GROUP,
+            compression="zstd",
+        )
+        storage.write_bytes(storage.join(folder, name), buffer.getvalue().to_pybytes())
+        listed.append({"file": name, "edges": len(rows)})
+    content = {
+        "format_version": FORMAT_VERSION,
+        "nodes": len(ids),
+        "edges": len(ordered),
+        "shards": listed,
+        **info,
+    }
+    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    storage.write_bytes(info_path, text.encode())
+
+
+def read_graph_info(folder: str) -> dict[str, Any]:
+    """Returns the content of `graph.json`.
+
+    Raises:
+        FileNotFoundError: There is none: the folder holds no graph, or half of one.
+        ValueError: The file is damaged, or of a format that this version does not know.
+    """
+    path = storage.join(folder, INFO_FILE)
+    if not storage.exists(path):
+        raise FileNotFoundError(
+            f"Expected a graph in {folder}, but {INFO_FILE} is missing. It is written last: the "
+            "run that should have made the graph failed, or the path is another artifact's."
+        )
+    try:
+        info = json.loads(storage.read_bytes(path))
+        version = info["format_version"]
+        _ = [(shard["file"], shard["edges"]) for shard in info["shards"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"Expected {path} to be a graph's description. It is damaged ({error!r}); "
+            "build the graph anew."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"Expected {path} of format version {FORMAT_VERSION}. Received: {version}. "
+            "Read it with the version of nsl_tfx that wrote it, or build it anew."
+        )
+    return dict(info)
+
+
+def read_edges(folder: str) -> pa.Table:
+    """Returns all edges of a graph: columns `source`, `target` (binary) and `weight` (float32).
+
+    Raises:
+        FileNotFoundError: `graph.json` or a file that it lists is missing.
+        ValueError: A file is damaged, or holds something else.
+    """
+    shards = read_graph_info(folder)["shards"]
+    tables = [read_shard(storage.join(folder, item["file"]), item["edges"]) for item in shards]
+    return pa.concat_tables(tables) if tables else EDGE_SCHEMA.empty_table()
+
+
+def read_shard(path: str, edges: int) -> pa.Table:
+    """Returns the edges of one file.
+
+    Args:
+        path: The file.
+        edges: How many edges `graph.json` says it holds.
+
+    Raises:
+        FileNotFoundError: The file is missing.
+        ValueError: The file is damaged, or holds something else.
+    """
+    if not storage.exists(path):
+        raise FileNotFoundError(f"Expected {path}, which {INFO_FILE} lists; it is missing.")
+    try:
+        table = pq.read_table(pa.BufferReader(storage.read_bytes(path)))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"Expected {path} to be a Parquet file. It is cut off or damaged ({error}); "
+            "build the graph anew."
+        ) from error
+    if not table.schema.equals(EDGE_SCHEMA) or len(table) != edges:
+        raise ValueError(
+            f"Expected {path} to hold {edges} edges with the columns source and target (binary) "
+            f"and weight (float). Received {len(table)} rows of: "
+            f"{table.schema.to_string(show_field_metadata=False)}."
+        )
+    return table

@@ -1,0 +1,76 @@
+"""Bytes of a file, wherever it lies.
+
+A plain path is read with Python's own calls, so that looking at a local graph does not load
+TensorFlow; a path with a scheme (`gs://`, `hdfs://`) goes through `tf.io.gfile`, as all of TFX
+does. Files pass through memory whole, because remote file objects differ in what they can do;
+graphs are written in shards of bounded size.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import Any
+
+
+def _is_remote(path: str) -> bool:
+    return "://" in path
+
+
+def _gfile() -> Any:
+    import tensorflow as tf
+
+    return tf.io.gfile
+
+
+def join(folder: str, name: str) -> str:
+    """Returns the path of a file in a folder."""
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def read_bytes(path: str) -> bytes:
+    """Returns a file's content."""
+    if not _is_remote(path):
+        with open(path, "rb") as file:
+            return file.read()
+    with _gfile().GFile(path, "rb") as file:
+        return bytes(file.read())
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Writes a file, and makes its folder first."""
+    make_folder(path.rsplit("/", 1)[0])
+    if not _is_remote(path):
+        with open(path, "wb") as file:
+            file.write(content)
+        return
+    with _gfile().GFile(path, "wb") as file:
+        file.write(content)
+
+
+def make_folder(path: str) -> None:
+    """Makes a folder and those above it, where they are missing."""
+    if _is_remote(path):
+        _gfile().makedirs(path)
+    else:
+        os.makedirs(path, exist_ok=True)
+
+
+def exists(path: str) -> bool:
+    """Tells whether there is such a file or folder."""
+    return bool(_gfile().exists(path)) if _is_remote(path) else os.path.exists(path)
+
+
+def matching(folder: str, pattern: str) -> list[str]:
+    """Returns the files of a folder whose name matches a glob pattern, sorted."""
+    if _is_remote(folder):
+        return sorted(_gfile().glob(join(folder, pattern)))
+    return sorted(glob.glob(join(glob.escape(folder), pattern)))
+
+
+def remove(path: str) -> None:
+    """Removes a file."""
+    if _is_remote(path):
+        _gfile().remove(path)
+    else:
+        os.remove(path)
