@@ -131,7 +131,7 @@ def _check_limits(value: Any, metadata: Mapping[str, Any], where: str) -> None:
         raise ValueError(f"Expected {where} {wanted}{unit}. Received: {name}={value!r}.")
 
 
-def _convert(value: Any, hint: Any, where: str) -> Any:
+def _convert(value: Any, hint: Any, where: str) -> Any:  # One case a kind of type.
     """Returns `value` as the type that a field declares; JSON's lists and strings included."""
     if hint is Any:
         return value
@@ -145,23 +145,23 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if origin is Mapping:
         if not isinstance(value, Mapping):
             raise _wrong_type(where, "a dict", value)
-        # A copy, so that the caller's later edits stay outside; a mapping proxy would be safer still
-        # but cannot be pickled, and Beam pickles what its workers hold.
+        # A copy, so that the caller's later edits stay outside; a mapping proxy would be safer
+        # still but cannot be pickled, and Beam pickles what its workers hold.
         return {str(k): _convert(v, arguments[1], f"{where}[{k!r}]") for k, v in value.items()}
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+    if issubclass(hint, enum.Enum):
         return _convert_enum(value, hint, where)
-    if isinstance(hint, type) and issubclass(hint, Config):
-        if isinstance(value, Mapping):
-            return hint.from_dict(value)
-        if isinstance(value, hint):
-            return value
-        raise _wrong_type(where, f"a {hint.__name__}", value)
+    if issubclass(hint, Config):
+        return hint.from_dict(value) if isinstance(value, Mapping) else _check(value, hint, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    return _check(value, hint, where)
+
+
+def _check(value: Any, hint: type, where: str) -> Any:
     # bool is an int to Python but never what a count or a size means.
-    if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
-        return value
-    raise _wrong_type(where, _name(hint), value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise _wrong_type(where, _name(hint), value)
+    return value
 
 
 def _convert_union(value: Any, arguments: tuple[Any, ...], where: str) -> Any:

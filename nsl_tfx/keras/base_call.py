@@ -40,4 +40,3 @@ def call_by_name(model: keras.Model, features: Mapping[str, tf.Tensor], training
     values = [features[name] for name in names]
     inputs = values[0] if len(values) == 1 else tf.nest.pack_sequence_as(model.input, values)
     return model(inputs, training=training)
-

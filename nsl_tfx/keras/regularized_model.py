@@ -97,12 +97,10 @@ class RegularizedModel(keras.Model):
         if self.adversarial is not None:
             input_gradient = tape.gradient(loss, attackable)
             adversarial, adversarial_gradients = self._adversarial_pass(
-                own, attackable, input_gradient, y, sample_weight
+                self.adversarial, own, attackable, input_gradient, y, sample_weight
             )
             terms["adversarial"] = adversarial
-            gradients = [
-                _add(a, b) for a, b in zip(gradients, adversarial_gradients, strict=True)
-            ]
+            gradients = [_add(a, b) for a, b in zip(gradients, adversarial_gradients, strict=True)]
         del tape
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self._record(x, y, predictions, sample_weight, loss, terms)
@@ -134,7 +132,13 @@ class RegularizedModel(keras.Model):
         return predictions, self.graph.multiplier * distance
 
     def _adversarial_pass(
-        self, own: Features, x: Structure, gradient: Structure, y: Any, sample_weight: Any
+        self,
+        config: AdvRegConfig,
+        own: Features,
+        x: Structure,
+        gradient: Structure,
+        y: Any,
+        sample_weight: Any,
     ) -> tuple[tf.Tensor, list[Any]]:
         """Returns the scaled loss on perturbed features, and its gradients by the weights."""
 
@@ -142,7 +146,6 @@ class RegularizedModel(keras.Model):
             predictions = call_by_name(self.base_model, {**own, **perturbed}, training=True)
             return self.compute_loss(own, y, predictions, sample_weight, training=True)
 
-        config = self.adversarial
         perturbed = perturb(config.adv_neighbor_config, loss, x, gradient)
         with tf.GradientTape() as tape:
             value = config.multiplier * loss(perturbed)
@@ -167,9 +170,7 @@ class RegularizedModel(keras.Model):
         return self.compute_metrics(x, y, predictions, sample_weight)
 
 
-def perturb(
-    config: AdvNeighborConfig, loss: Any, x: Structure, gradient: Structure
-) -> Structure:
+def perturb(config: AdvNeighborConfig, loss: Any, x: Structure, gradient: Structure) -> Structure:
     """Finds adversarial neighbors of a training batch.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from sklearn import datasets
 
@@ -53,7 +54,7 @@ def write_digits(folder: str, labelled_share: float = 0.1, seed: int = 0) -> Non
         start += size
 
 
-def _example(row: int, pixels: np.ndarray, label: int | None) -> tf.train.Example:
+def _example(row: int, pixels: npt.NDArray[np.float64], label: int | None) -> tf.train.Example:
     example = tf.train.Example()
     feature = example.features.feature
     feature["id"].bytes_list.value.append(f"digit-{row:04d}".encode())
