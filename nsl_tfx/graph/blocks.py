@@ -87,9 +87,7 @@ def read_block(batch: pa.RecordBatch, config: SimilarityGraphConfig) -> Block:
             f"{', '.join(batch.schema.names)}."
         )
     if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
-        raise ValueError(
-            f"Expected numbers in the feature {feature!r}. Received: {values.type}."
-        )
+        raise ValueError(f"Expected numbers in the feature {feature!r}. Received: {values.type}.")
     check_dimensions(ids, lengths, feature)
     vectors = values.to_numpy(zero_copy_only=False).astype(np.float32)
     if config.label_feature is None:
@@ -135,9 +133,7 @@ def check_dimensions(ids: Sequence[bytes], lengths: NDArray[np.int64], feature: 
         )
 
 
-def _list_column(
-    batch: pa.RecordBatch, feature: str
-) -> tuple[pa.Array | None, NDArray[np.int64]]:
+def _list_column(batch: pa.RecordBatch, feature: str) -> tuple[pa.Array | None, NDArray[np.int64]]:
     """Returns a feature's values, flat, and how many each row has; no values where it is absent."""
     index = batch.schema.get_field_index(feature)
     none = np.zeros(batch.num_rows, np.int64)

@@ -1,4 +1,4 @@
-"""What a graph's `graph.json` tells beside its files, and the few numbers of it that people compare."""
+"""What `graph.json` tells about a graph, and the few numbers of it that people compare."""
 
 from __future__ import annotations
 

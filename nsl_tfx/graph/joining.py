@@ -38,7 +38,7 @@ class AttachNeighbors(beam.PTransform):
 
     Element types: `Row` and (source, target, weight) to `Row` and (name, count). The counts may
     come in parts, which add up:
-        edges: Edges of the graph.
+        graph_edges: Edges of the graph.
         edges_to_unknown: Edges dropped because no example has the target's id.
         neighbors: Neighbors written.
         unknown_sources: Ids that edges start at but no example has.
@@ -145,9 +145,7 @@ class WriteShards(beam.PTransform):
         bytes_in_shard: Serialized examples in one file.
     """
 
-    def __init__(
-        self, folder: str, splits: Sequence[str], bytes_in_shard: int = _BYTES_IN_SHARD
-    ):
+    def __init__(self, folder: str, splits: Sequence[str], bytes_in_shard: int = _BYTES_IN_SHARD):
         super().__init__()
         self._folder = folder
         self._splits = tuple(splits)
@@ -159,7 +157,7 @@ class WriteShards(beam.PTransform):
             rows
             | "Sizes" >> beam.Map(_row_size)
             | "SplitSizes" >> beam.CombinePerKey(sum)
-            | "Shards" >> beam.MapTuple(_num_shards, self._bytes_in_shard)
+            | "Shards" >> beam.Map(_num_shards, self._bytes_in_shard)
         )
         shards = AsDict(sizes)
         keyed_rows = rows | "Assign" >> beam.Map(_assign_shard, shards)
@@ -228,7 +226,7 @@ def _keep_known(group: tuple[bytes, Iterable[tuple[Any, ...]]]) -> Iterator[Any]
             f"Expected every id once in the splits that get neighbors. Received {nodes} examples "
             f"with the id {target!r}."
         )
-    yield TaggedOutput(_COUNTS, ("edges", edges))
+    yield TaggedOutput(_COUNTS, ("graph_edges", edges))
     yield TaggedOutput(_COUNTS, ("edges_to_unknown", 0 if nodes else edges))
     if nodes:
         for source, weight in waiting:
@@ -284,6 +282,7 @@ def _pack(
         yield TaggedOutput(_COUNTS, ("unknown_sources", 1))
         return
     neighbors = [(weight, features) for _, weight, features in sorted(ranked)]
+    yield TaggedOutput(_COUNTS, ("unknown_sources", 0))
     yield TaggedOutput(_COUNTS, ("neighbors", len(neighbors)))
     yield TaggedOutput(_COUNTS, ("examples_with_neighbors", int(bool(neighbors))))
     split, record = seed
@@ -304,7 +303,8 @@ def _row_size(row: Row) -> tuple[str, int]:
     return row[0], len(row[2])
 
 
-def _num_shards(split: str, size: int, bytes_in_shard: int) -> tuple[str, int]:
+def _num_shards(split_size: tuple[str, int], bytes_in_shard: int) -> tuple[str, int]:
+    split, size = split_size
     return split, max(1, -(-size // bytes_in_shard))
 
 

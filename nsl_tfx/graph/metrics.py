@@ -130,7 +130,7 @@ def _quantiles(edges: EdgeList) -> dict[str, float]:
     if not len(edges):
         return {}
     values = np.quantile(edges.weight.astype(np.float64), _QUANTILES)
-    return {str(q): round(float(value), 6) for q, value in zip(_QUANTILES, values)}
+    return {str(q): round(float(value), 6) for q, value in zip(_QUANTILES, values, strict=True)}
 
 
 def _label_agreement(labels: Sequence[Hashable | None], low: Any, high: Any) -> LabelAgreement:

@@ -133,9 +133,7 @@ def _number_of_neighbors() -> schema_pb2.Feature:
     return feature
 
 
-def _optional(
-    feature: schema_pb2.Feature, name: str, num_values: int | None
-) -> schema_pb2.Feature:
+def _optional(feature: schema_pb2.Feature, name: str, num_values: int | None) -> schema_pb2.Feature:
     result = schema_pb2.Feature()
     result.CopyFrom(feature)
     for field in _NOT_COPIED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -86,7 +87,7 @@ def check_ids(ids: Sequence[bytes]) -> NDArray[np.int64]:
         raise ValueError(
             f"Expected ids that are not empty. Received: an empty id in row {order[0]}."
         )
-    twice = {ids[i] for i, j in zip(order, order[1:]) if ids[i] == ids[j]}
+    twice = {ids[i] for i, j in itertools.pairwise(order) if ids[i] == ids[j]}
     if twice:
         raise ValueError(
             f"Expected every id once. Received {len(twice)} of them several times: "

@@ -1,0 +1,190 @@
+"""NeighborAugmenter: examples with their neighbors' features beside their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import apache_beam as beam
+import pyarrow as pa
+from google.protobuf import text_format
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
+
+from nsl_tfx.components import reading
+from nsl_tfx.components.artifacts import NeighborGraph
+from nsl_tfx.components.staging import staged
+from nsl_tfx.configs import AugmentConfig
+from nsl_tfx.graph import storage
+from nsl_tfx.graph.blocks import read_ids, read_single_values
+from nsl_tfx.graph.joining import (
+    AttachNeighbors,
+    PackNothing,
+    ReadEdges,
+    Row,
+    WriteCounts,
+    WriteShards,
+)
+from nsl_tfx.graph.packing import augment_schema, carried_features
+from nsl_tfx.io.parsing import read_schema
+
+_RECORD_COLUMN = "__nsl_tfx_record__"
+_COUNTS_FILE = "counts.json"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Joins and packs with Beam."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Any]],
+        output_dict: dict[str, list[Any]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the examples with their neighbors, and their Schema.
+
+        Args:
+            input_dict: `input_examples`, `graph` and `input_schema`: one artifact each.
+            output_dict: `examples` and `schema`.
+            exec_properties: `config`, an AugmentConfig as JSON.
+
+        Raises:
+            ValueError: The config does not fit the examples or their Schema, or two examples have
+                one id; the message says what was expected. Nothing is published then.
+            FileNotFoundError: The graph is missing or not whole.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = AugmentConfig.from_json(exec_properties["config"])
+        examples = artifact_utils.get_single_instance(input_dict["input_examples"])
+        graph_uri = artifact_utils.get_single_uri(input_dict["graph"])
+        schema = read_schema(artifact_utils.get_single_uri(input_dict["input_schema"]))
+        augmented = artifact_utils.get_single_instance(output_dict["examples"])
+        schema_uri = artifact_utils.get_single_uri(output_dict["schema"])
+
+        splits = reading.split_names(examples)
+        reading.check_splits(config.splits, splits, "AugmentConfig.splits")
+        augmented_schema = augment_schema(schema, config)
+
+        with staged(augmented.uri) as folder, staged(schema_uri) as schema_folder:
+            counts_path = storage.join(folder, _COUNTS_FILE)
+            with self._make_beam_pipeline() as pipeline:
+                rows = {
+                    split: pipeline
+                    | f"Read[{split}]"
+                    >> reading.split_tfxio(
+                        examples,
+                        split,
+                        "NeighborAugmenter",
+                        schema,
+                        [config.id_feature],
+                        _RECORD_COLUMN,
+                    ).BeamSource()
+                    | f"Rows[{split}]"
+                    >> beam.FlatMap(_rows, split, config.id_feature, split in config.splits)
+                    for split in splits
+                }
+                seeds = [rows[split] for split in config.splits] | "Seeds" >> beam.Flatten()
+                edges = pipeline | "ReadEdges" >> ReadEdges(graph_uri)
+                packed, counts = (seeds, edges) | "Attach" >> AttachNeighbors(
+                    carried_features(schema, config), config.neighbors
+                )
+                copied = [
+                    rows[split] | f"Copy[{split}]" >> PackNothing(config.neighbors)
+                    for split in splits
+                    if split not in config.splits
+                ]
+                _ = (
+                    [packed, *copied]
+                    | "AllSplits" >> beam.Flatten()
+                    | "WriteExamples" >> WriteShards(folder, splits)
+                )
+                _ = counts | "WriteCounts" >> WriteCounts(counts_path)
+            counted = json.loads(storage.read_bytes(counts_path))
+            storage.remove(counts_path)
+            storage.write_bytes(
+                storage.join(schema_folder, "schema.pbtxt"),
+                text_format.MessageToString(augmented_schema).encode(),
+            )
+
+        augmented.split_names = artifact_utils.encode_split_names(splits)
+        augmented.span = examples.span
+        augmented.version = examples.version
+        examples_utils.set_payload_format(augmented, examples_utils.get_payload_format(examples))
+        examples_utils.set_file_format(augmented, examples_utils.get_file_format(examples))
+        for name, count in counted.items():
+            augmented.set_int_custom_property(name, count)
+
+
+def _rows(batch: pa.RecordBatch, split: str, id_feature: str, is_node: bool) -> list[Row]:
+    """Returns a batch's rows; those of a split without part in the graph need no id."""
+    if is_node:
+        ids = read_ids(batch, id_feature)
+    else:
+        ids = [value or b"" for value in read_single_values(batch, id_feature)]
+    records = batch.column(batch.schema.get_field_index(_RECORD_COLUMN)).flatten().to_pylist()
+    return [(split, identity, record) for identity, record in zip(ids, records, strict=True)]
+
+
+class NeighborAugmenterSpec(component_spec.ComponentSpec):
+    """What NeighborAugmenter takes and gives.
+
+    TFX wants different names on both sides, and users meet the outputs' (`outputs["examples"]`):
+    so it is the inputs whose names are longer here. The constructor's arguments stay plain.
+    """
+
+    PARAMETERS: ClassVar[dict[str, Any]] = {"config": component_spec.ExecutionParameter(type=str)}
+    INPUTS: ClassVar[dict[str, Any]] = {
+        "input_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "graph": component_spec.ChannelParameter(type=NeighborGraph),
+        "input_schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+    }
+    OUTPUTS: ClassVar[dict[str, Any]] = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+    }
+
+
+class NeighborAugmenter(base_beam_component.BaseBeamComponent):
+    """Writes the features of each example's best neighbors into the example.
+
+    Output `examples`: the input's splits and features, and beside them `NL_num_nbrs`, and for the
+    neighbor number `i`, from 0 in the order of descending weight, `NL_nbr_<i>_weight` and
+    `NL_nbr_<i>_<feature>`. Output `schema`: describes them.
+
+    Example:
+        augmenter = NeighborAugmenter(
+            examples=example_gen.outputs["examples"],
+            graph=graph_builder.outputs["graph"],
+            schema=schema_gen.outputs["schema"],
+            config=AugmentConfig(features=("image",)),
+        )
+    """
+
+    SPEC_CLASS = NeighborAugmenterSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, examples: Any, graph: Any, schema: Any, config: AugmentConfig):
+        """Makes the pipeline's node.
+
+        Args:
+            examples: Channel of Examples: gzipped TFRecords of tf.Examples.
+            graph: Channel of NeighborGraph over their ids.
+            schema: Channel of their Schema.
+            config: How many neighbors, which of their features, and for which splits.
+
+        Raises:
+            TypeError: `config` is no AugmentConfig.
+        """
+        if not isinstance(config, AugmentConfig):
+            raise TypeError(f"Expected config to be an AugmentConfig. Received: {config!r}.")
+        super().__init__(
+            NeighborAugmenterSpec(
+                input_examples=examples,
+                graph=graph,
+                input_schema=schema,
+                config=config.to_json(),
+                examples=channel.Channel(type=standard_artifacts.Examples),
+                schema=channel.Channel(type=standard_artifacts.Schema),
+            )
+        )

@@ -1,0 +1,83 @@
+"""Reading Examples artifacts the way all components of this package do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.components.util import examples_utils, tfxio_utils
+from tfx.types import artifact_utils
+from tfx.utils import json_utils
+
+_PAYLOAD_FORMAT = "FORMAT_TF_EXAMPLE"
+_FILE_FORMAT = "tfrecords_gzip"
+
+
+def split_names(examples: Any) -> list[str]:
+    """Returns the splits of an Examples artifact.
+
+    Raises:
+        ValueError: Its payload is no tf.Example, or its files are no gzipped TFRecords.
+    """
+    received = (
+        examples_utils.get_payload_format_string(examples),
+        examples_utils.get_file_format(examples),
+    )
+    if received != (_PAYLOAD_FORMAT, _FILE_FORMAT):
+        raise ValueError(
+            f"Expected examples of payload format {_PAYLOAD_FORMAT} and file format "
+            f"{_FILE_FORMAT}. Received: {received[0]} and {received[1]}."
+        )
+    pattern = examples_utils.CUSTOM_SPLIT_PATTERN_PROPERTY_NAME
+    if examples.has_custom_property(pattern):
+        return list(json_utils.loads(examples.get_string_custom_property(pattern)))
+    return list(artifact_utils.decode_split_names(examples.split_names))
+
+
+def check_splits(wanted: Sequence[str], available: Sequence[str], where: str) -> None:
+    """Raises ValueError where a wanted split is not there; `where` names the setting."""
+    absent = [split for split in wanted if split not in available]
+    if absent:
+        raise ValueError(
+            f"Expected {where} to name splits of the examples: {', '.join(available)}. "
+            f"Received: {', '.join(absent)}."
+        )
+
+
+def split_tfxio(
+    examples: Any,
+    split: str,
+    component: str,
+    schema: schema_pb2.Schema | None = None,
+    features: Iterable[str] = (),
+    record_column: str | None = None,
+) -> Any:
+    """Returns a TFXIO over one split.
+
+    Args:
+        examples: The Examples artifact.
+        split: The split's name.
+        component: The reader's name in the metrics.
+        schema: Where given, only `features` are decoded, as the types that it declares; else all
+            features are, as the types that they are found to have.
+        features: Names of the features to decode.
+        record_column: Where given, a column of this name holds the serialized examples.
+    """
+    return tfxio_utils.get_split_tfxio(
+        examples=[examples],
+        split=split,
+        telemetry_descriptors=[component],
+        schema=None if schema is None else _project(schema, features),
+        raw_record_column_name=record_column,
+    )
+
+
+def _project(schema: schema_pb2.Schema, features: Iterable[str]) -> schema_pb2.Schema:
+    by_name = {feature.name: feature for feature in schema.feature}
+    absent = [name for name in features if name not in by_name]
+    if absent:
+        raise ValueError(
+            f"Expected features of the schema: {', '.join(by_name)}. Received: {', '.join(absent)}."
+        )
+    return schema_pb2.Schema(feature=[by_name[name] for name in features])
