@@ -38,8 +38,7 @@ types: setup ## check types
 
 wheel: setup ## build dist/ and check it in a clean environment
 	@rm -rf dist
-	@scripts/setup.sh uv build --quiet --python $(bin)/python --out-dir dist \
-		--build-constraints requirements/build.txt --require-hashes
+	@scripts/build.sh dist
 	@NSL_TFX_DIST=dist $(bin)/pytest tests/setup/test_wheel.py
 
 lock: ## renew requirements/*.txt

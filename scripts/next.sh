@@ -26,12 +26,11 @@ skip() {
   exit 0
 }
 
-# The mirror that this machine's own Debian comes from.
+# find_mirror RELEASE: where this machine's own Debian, which is that release, comes from.
 find_mirror() {
-  # shellcheck disable=SC1091,SC2016
+  # shellcheck disable=SC2016
   apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 2>/dev/null |
-    awk -v release="$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME")" \
-      '$1 == release { print $2; exit }'
+    awk -v release="$1" '$1 == release { print $2; exit }'
 }
 
 check_possible() {
@@ -54,7 +53,9 @@ make_root() {
   local wanted="$release $packages" mirror=${NSL_TFX_DEBIAN_MIRROR:-} log=$root.log
   if [ "$(cat "$root/nsl-tfx-root" 2>/dev/null)" = "$wanted" ]; then return; fi
   install_debootstrap
-  if [ -z "$mirror" ]; then mirror=$(find_mirror); fi
+  if [ -z "$mirror" ] && grep -qx ID=debian /etc/os-release; then
+    mirror=$(find_mirror "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)")
+  fi
   [ -n "$mirror" ] || skip "found no Debian mirror; name one with NSL_TFX_DEBIAN_MIRROR"
   say "making a Debian 13 folder in $root (about a minute)"
   rm -rf --one-file-system "$root" "$root.part"
@@ -165,4 +166,4 @@ main() {
   enter "$copy" bash -c 'scripts/setup.sh && exec "$@"' next "${@:2}"
 }
 
-main "$@"
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then main "$@"; fi
