@@ -17,7 +17,12 @@ NEVER = "python_versions() { echo 3.99; }"
 # What stands in for a long installation, and a checkout for it to happen in.
 STUBS = """
 python_runs() { true; }
-install() { echo installed; sleep 0.5; mkdir -p "$venv"; { identity "$1"; digest "$1"; } >"$stamp"; }
+install() {
+  echo installed
+  sleep 0.5
+  mkdir -p "$venv"
+  { identity "$1"; digest "$1"; } >"$stamp"
+}
 """
 
 
