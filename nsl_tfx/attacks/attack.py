@@ -11,6 +11,7 @@ import tensorflow as tf
 from nsl_tfx.config_base import Config, bounded
 from nsl_tfx.configs import NormType
 from nsl_tfx.lib import norms
+from nsl_tfx.lib.casting import to_dtype
 
 Structure = dict[str, tf.Tensor]
 """Float features `[batch, ...]` by name: what the attacker may change."""
@@ -74,7 +75,7 @@ class Attack(Config):
         """Returns the features times the mask."""
         mask = per_feature(self.feature_mask, x)
         return {
-            name: value * tf.cast(mask[name], value.dtype) if name in mask else value
+            name: value * to_dtype(mask[name], value.dtype) if name in mask else value
             for name, value in x.items()
         }
 
@@ -171,7 +172,7 @@ def per_feature(setting: Any, x: Structure) -> dict[str, Any]:
 
 def _clip(value: tf.Tensor, low: Any, high: Any) -> tf.Tensor:
     if low is not None:
-        value = tf.maximum(value, tf.cast(low, value.dtype))
+        value = tf.maximum(value, to_dtype(low, value.dtype))
     if high is not None:
-        value = tf.minimum(value, tf.cast(high, value.dtype))
+        value = tf.minimum(value, to_dtype(high, value.dtype))
     return value

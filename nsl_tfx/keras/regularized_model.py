@@ -81,7 +81,6 @@ class RegularizedModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         own = self._own_features(x)
         attackable = {name: value for name, value in own.items() if value.dtype.is_floating}
-        variables = self.trainable_variables
         terms: dict[str, tf.Tensor] = {}
         with tf.GradientTape(persistent=True) as tape:
             if self.adversarial is not None:
@@ -93,6 +92,8 @@ class RegularizedModel(keras.Model):
                 terms["graph"] = graph_loss
                 clean += graph_loss
             scaled = self.optimizer.scale_loss(clean)
+        # Only now: the first pass of a subclassed model makes its weights.
+        variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
         if self.adversarial is not None:
             input_gradient = tape.gradient(loss, attackable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from nsl_tfx.configs import DistanceConfig, DistanceType, Reduction, TransformType
+from nsl_tfx.lib.casting import to_dtype
 
 # Below float32's resolution of a probability near 1, above the smallest normal float16.
 _LOG_FLOOR = 1e-7
@@ -41,7 +42,7 @@ def pairwise_distance(
     if config.transform_fn is TransformType.SOFTMAX:
         sources = tf.nn.softmax(sources, axis=-1 if axis is None else axis)
         targets = tf.nn.softmax(targets, axis=-1 if axis is None else axis)
-    weights = tf.cast(weights, sources.dtype)
+    weights = to_dtype(weights, sources.dtype)
     elementwise = config.distance_type in (DistanceType.L1, DistanceType.L2)
     if not elementwise and axis is None:
         raise ValueError(

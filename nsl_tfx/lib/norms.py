@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.configs import NormType
+from nsl_tfx.lib.casting import to_dtype
 
 
 def normalize(tensor: tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-6) -> tf.Tensor:
@@ -28,7 +29,7 @@ def normalize(tensor: tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-
         >>> normalize(tf.constant([[3.0, 4.0]]), "l2").numpy().tolist()
         [[0.6..., 0.8...]]
     """
-    norm = tf.maximum(_example_norm([tensor], NormType(norm_type)), tf.cast(epsilon, tensor.dtype))
+    norm = tf.maximum(_example_norm([tensor], NormType(norm_type)), to_dtype(epsilon, tensor.dtype))
     return tensor / _per_example(norm, tensor)
 
 
@@ -57,7 +58,7 @@ def maximize_within_unit_norm(
     if norm_type is NormType.INFINITY:
         found = [tf.sign(tensor) for tensor in tensors]
     elif norm_type is NormType.L2:
-        floor = tf.cast(epsilon, tensors[0].dtype)
+        floor = to_dtype(epsilon, tensors[0].dtype)
         norm = tf.maximum(_example_norm(tensors, norm_type), floor)
         found = [tensor / _per_example(norm, tensor) for tensor in tensors]
     else:
@@ -94,11 +95,11 @@ def project_to_ball(
     """
     norm_type = NormType(norm_type)
     flat = tf.nest.flatten(tensors)
-    radius = tf.cast(radius, flat[0].dtype)
+    radius = to_dtype(radius, flat[0].dtype)
     if norm_type is NormType.INFINITY:
         projected = [tf.clip_by_value(tensor, -radius, radius) for tensor in flat]
     elif norm_type is NormType.L2:
-        norm = tf.maximum(_example_norm(flat, norm_type), tf.cast(epsilon, flat[0].dtype))
+        norm = tf.maximum(_example_norm(flat, norm_type), to_dtype(epsilon, flat[0].dtype))
         scale = tf.minimum(radius / norm, tf.ones_like(norm))
         projected = [tensor * _per_example(scale, tensor) for tensor in flat]
     else:
@@ -129,7 +130,7 @@ def random_in_norm_ball(
     """
     norm_type = NormType(norm_type)
     flat = tf.nest.flatten(tensor_structure)
-    radius = tf.cast(radius, flat[0].dtype)
+    radius = to_dtype(radius, flat[0].dtype)
     seeds = _split_seed(seed, len(flat) + 1)
     if norm_type is NormType.INFINITY:
         points = [radius * _uniform(t, s, -1.0) for t, s in zip(flat, seeds, strict=False)]

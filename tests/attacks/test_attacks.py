@@ -1,0 +1,195 @@
+"""Every attack, against every property that an attack has."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nsl_tfx.attacks import FGSM, PGD, Noise
+
+NORMS = ["infinity", "l2", "l1"]
+EPSILON = 0.3
+ATTACKS = {
+    "fgsm": lambda **kw: FGSM(**{"epsilon": EPSILON, **kw}),
+    "pgd": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 10, **kw}),
+    "pgd_restarts": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 5, "restarts": 2, **kw}),
+    "noise": lambda **kw: Noise(**{"epsilon": EPSILON, **kw}),
+    "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "boundary": False, **kw}),
+}
+WEIGHTS = {"a": tf.constant([1.0, -2.0, 0.5]), "b": tf.constant([[3.0], [-1.0]])}
+
+
+def make_input(rows=6):
+    rng = np.random.default_rng(0)
+    return {
+        "a": tf.constant(rng.uniform(0, 1, [rows, 3]), tf.float32),
+        "b": tf.constant(rng.uniform(0, 1, [rows, 2, 1]), tf.float32),
+    }
+
+
+def linear(x):
+    return tf.add_n(
+        [tf.reduce_sum(x[k] * WEIGHTS[k], axis=list(range(1, len(x[k].shape)))) for k in x]
+    )
+
+
+def bent(x):
+    return linear(x) + tf.sin(5 * x["a"][:, 0])
+
+
+def flat(x):
+    return tf.zeros(tf.shape(x["a"])[:1])
+
+
+def delta_norm(x, adversarial, norm):
+    rows = np.concatenate([(adversarial[k] - x[k]).numpy().reshape(len(x[k]), -1) for k in x], 1)
+    return np.linalg.norm(rows, {"infinity": np.inf, "l2": 2, "l1": 1}[norm], axis=1)
+
+
+@pytest.fixture(params=ATTACKS)
+def attack(request):
+    return ATTACKS[request.param]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+class TestEveryAttack:
+    def test_stays_in_the_ball(self, attack, norm):
+        x = make_input()
+        assert np.all(delta_norm(x, attack(norm=norm)(bent, x), norm) <= EPSILON * (1 + 1e-5))
+
+    def test_raises_the_loss(self, attack, norm):
+        x = make_input()
+        assert np.all(bent(attack(norm=norm)(bent, x)) >= bent(x))
+        assert np.any(bent(attack(norm=norm)(bent, x)) > bent(x))
+
+    def test_stays_in_the_box(self, attack, norm):
+        x = make_input()
+        boxed = attack(norm=norm, clip_value_min=0.0, clip_value_max={"a": 1.0, "b": 0.9})
+        x["b"] = tf.minimum(x["b"], 0.9)
+        found = boxed(bent, x)
+        assert all(np.all(found[k] >= 0) for k in x)
+        assert np.all(found["a"] <= 1)
+        assert np.all(found["b"] <= np.float32(0.9))
+
+    def test_leaves_masked_elements_alone(self, attack, norm):
+        x = make_input()
+        found = attack(norm=norm, feature_mask={"a": [1.0, 0.0, 1.0], "b": 0.0})(bent, x)
+        np.testing.assert_array_equal(found["a"][:, 1], x["a"][:, 1])
+        np.testing.assert_array_equal(found["b"], x["b"])
+        assert np.any(found["a"] != x["a"])
+
+    def test_repeats_exactly(self, attack, norm):
+        x = make_input()
+        first, again = (attack(norm=norm)(bent, x, seed=(3, 4)) for _ in range(2))
+        for k in x:
+            np.testing.assert_array_equal(first[k], again[k])
+
+    def test_a_flat_loss_leaves_the_input_alone(self, attack, norm):
+        x = make_input()
+        found = attack(norm=norm)(flat, x)
+        for k in x:
+            np.testing.assert_array_equal(found[k], x[k])
+
+    def test_stops_at_the_first_point_that_fools(self, attack, norm):
+        x = make_input()
+        found = attack(norm=norm)(lambda x: (bent(x), tf.ones(tf.shape(x["a"])[0], bool)), x)
+        for k in x:
+            np.testing.assert_array_equal(found[k], x[k])
+
+    def test_gives_the_same_in_a_graph(self, attack, norm):
+        x = make_input()
+        eager = attack(norm=norm)(bent, x)
+        traced = tf.function(lambda x: attack(norm=norm)(bent, x))(x)
+        for k in x:
+            np.testing.assert_allclose(traced[k], eager[k], atol=1e-6)
+
+    def test_epsilon_zero_changes_nothing(self, attack, norm):
+        x = make_input()
+        found = attack(norm=norm, epsilon=0.0)(bent, x)
+        for k in x:
+            np.testing.assert_allclose(found[k], x[k], atol=1e-7)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("name", ["fgsm", "pgd"])
+def test_reaches_the_optimum_of_a_linear_loss(name, norm):
+    x = make_input()
+    gain = linear(ATTACKS[name](norm=norm)(linear, x)) - linear(x)
+    weights = np.concatenate([v.numpy().ravel() for v in WEIGHTS.values()])
+    dual = {"infinity": 1, "l2": 2, "l1": np.inf}[norm]
+    np.testing.assert_allclose(gain, EPSILON * np.linalg.norm(weights, dual), rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e20])
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_size_of_the_gradient_does_not_matter(norm, scale):
+    x = make_input()
+    plain, scaled = (
+        FGSM(epsilon=EPSILON, norm=norm)(lambda x, s=s: linear(x) * s, x) for s in (1.0, scale)
+    )
+    for k in x:
+        np.testing.assert_allclose(plain[k], scaled[k], atol=1e-6)
+
+
+def test_non_finite_gradients_are_left_out():
+    x = make_input()
+    found = FGSM(epsilon=EPSILON)(lambda x: linear(x) + tf.sqrt(x["a"][:, 0] - x["a"][:, 0]), x)
+    np.testing.assert_array_equal(found["a"][:, 0], x["a"][:, 0])
+    assert np.all(found["b"] != x["b"])
+
+
+def wavy(x):
+    """Rises and falls inside the ball, so that more than one step is needed, and starts matter."""
+    return tf.reduce_sum(tf.sin(25 * x["a"]), axis=1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"steps": 3}, {"step_size": 0.01}, {"restarts": 3}, {"epsilon": 0.1}, {"norm": "l2"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_each_setting_of_pgd_changes_the_result(changes):
+    x = make_input()
+    settings = {"epsilon": EPSILON, "steps": 8}
+    assert np.any(
+        PGD(**settings)(wavy, x)["a"].numpy()
+        != PGD(**{**settings, **changes})(wavy, x)["a"].numpy()
+    )
+
+
+@pytest.mark.parametrize("changes", [{"draws": 2}, {"boundary": False}])
+def test_each_setting_of_noise_changes_the_result(changes):
+    x = make_input()
+    plain = Noise(epsilon=EPSILON)(wavy, x)["a"].numpy()
+    assert np.any(plain != Noise(epsilon=EPSILON, **changes)(wavy, x)["a"].numpy())
+
+
+@pytest.mark.parametrize("name", ["pgd_restarts", "noise_inside"])
+def test_the_seed_changes_what_is_random(name):
+    x = make_input()
+    first, second = (ATTACKS[name]()(wavy, x, seed=(0, s))["a"].numpy() for s in range(2))
+    assert np.any(first != second)
+
+
+def test_restarts_never_lose():
+    x = make_input()
+    alone = wavy(PGD(epsilon=EPSILON, steps=8)(wavy, x))
+    more = wavy(PGD(epsilon=EPSILON, steps=8, restarts=3)(wavy, x))
+    assert np.all(more >= alone)
+    assert np.any(more > alone)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FGSM(epsilon=-1), "epsilon >= 0"),
+        (lambda: FGSM(epsilon=float("nan")), "epsilon >= 0"),
+        (lambda: PGD(epsilon=1, steps=0), "steps >= 1"),
+        (lambda: PGD(epsilon=1, restarts=-1), "restarts >= 0"),
+        (lambda: PGD(epsilon=1, step_size=-1), "step_size >= 0"),
+        (lambda: Noise(epsilon=1, draws=0), "draws >= 1"),
+        (lambda: FGSM(epsilon=1, norm="l7"), "'infinity'"),
+    ],
+)
+def test_a_wrong_setting_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,132 @@
+import dataclasses
+import pickle
+
+import pytest
+
+from nsl_tfx import configs
+from nsl_tfx.config_base import Config
+
+MINIMAL = {
+    "TrainerConfig": {"model_fn": "a.b", "features": ["x"]},
+    "RobustnessConfig": {"features": ["x"], "label_feature": "y", "epsilon": 0.1},
+    "SimilarityGraphConfig": {"embedding_feature": "x"},
+    "AugmentConfig": {"features": ["x"]},
+}
+CONFIGS = [
+    value
+    for value in vars(configs).values()
+    if isinstance(value, type) and issubclass(value, Config) and value is not Config
+]
+
+
+def make(cls):
+    return cls.from_dict(MINIMAL.get(cls.__name__, {}))
+
+
+@pytest.mark.parametrize("cls", CONFIGS, ids=lambda cls: cls.__name__)
+class TestEveryConfig:
+    def test_survives_json(self, cls):
+        config = make(cls)
+        assert cls.from_json(config.to_json()) == config
+
+    def test_survives_pickling(self, cls):
+        # Beam pickles what its workers hold.
+        config = make(cls)
+        assert pickle.loads(pickle.dumps(config)) == config
+
+    def test_cannot_be_changed(self, cls):
+        config = make(cls)
+        name = dataclasses.fields(config)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(config, name, None)
+
+    def test_rejects_an_unknown_field(self, cls):
+        with pytest.raises(TypeError, match="Received: unheard_of"):
+            cls.from_dict({**MINIMAL.get(cls.__name__, {}), "unheard_of": 1})
+
+    def test_hash_is_of_the_content(self, cls):
+        assert make(cls).fingerprint() == make(cls).fingerprint()
+
+    def test_documents_every_field(self, cls):
+        if "Attributes:" not in cls.__doc__:  # Two configs of two fields say it in a sentence.
+            assert len(dataclasses.fields(cls)) <= 3
+            return
+        for field in dataclasses.fields(cls):
+            assert f"        {field.name}: " in cls.__doc__
+
+
+def test_the_hash_differs_where_a_field_does():
+    config = make(configs.TrainerConfig)
+    assert config.replace(seed=1).fingerprint() != config.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("make_config", "message"),
+    [
+        (lambda: configs.make_adv_reg_config(adv_step_size=-1), "adv_step_size >= 0 (input units)"),
+        (lambda: configs.make_adv_reg_config(adv_step_size=float("nan")), "adv_step_size >= 0"),
+        (lambda: configs.make_adv_reg_config(adv_step_size="a"), "to be float. Received: 'a'"),
+        (lambda: configs.make_adv_reg_config(pgd_iterations=0), "pgd_iterations >= 1"),
+        (lambda: configs.make_adv_reg_config(pgd_iterations=1.5), "to be int. Received: 1.5"),
+        (lambda: configs.make_adv_reg_config(pgd_epsilon=-0.1), "pgd_epsilon >= 0"),
+        (lambda: configs.make_adv_reg_config(random_init=1), "to be bool. Received: 1"),
+        (lambda: configs.make_adv_reg_config(multiplier=True), "to be float. Received: True"),
+        (lambda: configs.AdvNeighborConfig(adv_grad_norm="l3"), "one of 'l1', 'l2', 'infinity'"),
+        (lambda: configs.AdvRegConfig(adv_neighbor_config=3), "to be AdvNeighborConfig"),
+        (lambda: configs.make_graph_reg_config(max_neighbors=-1), "max_neighbors >= 0"),
+        (lambda: configs.DistanceConfig(distance_type="far"), "Received: 'far'"),
+        (lambda: configs.DistanceConfig(sum_over_axis="-1"), "to be int. Received: '-1'"),
+        (
+            lambda: configs.SimilarityGraphConfig(embedding_feature="x", num_neighbors=0),
+            "num_neighbors >= 1 (neighbors of a node)",
+        ),
+        (
+            lambda: configs.SimilarityGraphConfig(embedding_feature="x", similarity_threshold=1.5),
+            "similarity_threshold >= -1 and <= 1",
+        ),
+        (
+            lambda: configs.SimilarityGraphConfig(embedding_feature="x", splits="train"),
+            "to be a list of str. Received: 'train'",
+        ),
+        (
+            lambda: configs.AugmentConfig(neighbors=configs.GraphNeighborConfig()),
+            "max_neighbors >= 1",
+        ),
+        (lambda: configs.TrainerConfig(model_fn="a.b", features=[3]), "features[0] to be str"),
+        (
+            lambda: configs.TrainerConfig(model_fn="a.b", features=["x"], model_options=[1]),
+            "to be a dict",
+        ),
+        (lambda: configs.TrainerConfig.from_json("[]"), "as a JSON object. Received: []"),
+        (lambda: configs.TrainerConfig.from_json("{"), "as a JSON object"),
+    ],
+)
+def test_a_mistake_is_named(make_config, message):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        make_config()
+    assert message in str(caught.value)
+
+
+def test_no_default_is_shared():
+    changed = configs.make_adv_reg_config(adv_step_size=0.5)
+    assert changed.adv_neighbor_config.adv_step_size == 0.5
+    assert configs.AdvRegConfig().adv_neighbor_config.adv_step_size == 0.001
+
+
+def test_a_callers_list_is_copied():
+    features = ["x"]
+    config = configs.TrainerConfig(model_fn="a.b", features=features)
+    features.append("y")
+    assert config.features == ("x",)
+
+
+def test_json_holds_nested_configs():
+    config = configs.TrainerConfig(
+        model_fn="a.b",
+        features=("x",),
+        graph=configs.make_graph_reg_config(max_neighbors=3, distance_type="cosine"),
+        adversarial=configs.make_adv_reg_config(adv_grad_norm="infinity"),
+    )
+    read = configs.TrainerConfig.from_json(config.to_json())
+    assert read.graph.distance_config.distance_type is configs.DistanceType.COSINE
+    assert read == config
