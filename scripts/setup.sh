@@ -170,7 +170,7 @@ find_uv() {
 fetch_python() {
   local version=${1%% *}
   say "found no Python ${1// / or } here, fetching $version"
-  UV_PYTHON_INSTALL_DIR=$private/python "$uv" python install --quiet --no-bin "$version" >&2 || true
+  UV_PYTHON_INSTALL_DIR=$private/python "$uv" python install --no-bin "$version" >&2 || true
 }
 
 # digest STACK: changes when an installed .venv no longer matches the checkout.
@@ -205,7 +205,7 @@ install() {
   if ! is_whole "$stack"; then
     find_python "$stack"
     find_uv
-    if [ -z "$python" ]; then
+    if [ -z "$python" ] && [ -z "${NSL_TFX_PYTHON:-}" ]; then
       fetch_python "$(python_versions "$stack")"
       find_python "$stack"
     fi
@@ -228,10 +228,11 @@ install() {
   fi
   rm -f "$stamp"
   say "installing TFX $stack (a minute or two where nothing is cached, 3 GB on disk)"
-  "$uv" pip sync "${quiet[@]}" --python "$venv/bin/python" --require-hashes \
-    --build-constraints "$root/requirements/build.txt" "$root/requirements/tfx-$stack.txt"
-  "$uv" pip install "${quiet[@]}" --python "$venv/bin/python" --no-deps --no-build-isolation \
-    --editable "$root"
+  { "$uv" pip sync "${quiet[@]}" --python "$venv/bin/python" --require-hashes \
+    --build-constraints "$root/requirements/build.txt" "$root/requirements/tfx-$stack.txt" &&
+    "$uv" pip install "${quiet[@]}" --python "$venv/bin/python" --no-deps --no-build-isolation \
+      --editable "$root"; } ||
+    die "The installation failed for the reason above. With that mended, run the same again."
   { identity "$stack" && digest "$stack"; } >"$stamp.part"
   mv -f "$stamp.part" "$stamp"
   say "done in $SECONDS s"
