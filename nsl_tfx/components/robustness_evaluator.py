@@ -1,0 +1,248 @@
+"""RobustnessEvaluator: attacks a model and decides whether it may be pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import tensorflow as tf
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.utils import path_utils
+
+from nsl_tfx.components.artifacts import RobustnessEvaluation
+from nsl_tfx.components.reading import check_splits, split_names
+from nsl_tfx.configs import RobustnessConfig
+from nsl_tfx.io import parsing_spec, read_examples, read_schema
+from nsl_tfx.robustness.data import NO_LABEL
+from nsl_tfx.robustness.evaluate import evaluate
+from nsl_tfx.robustness.files import save
+from nsl_tfx.robustness.result import RobustnessResult, Verdict
+
+# What Evaluator writes and Pusher reads.
+_BLESSED = "blessed"
+
+
+class RobustnessEvaluatorSpec(types.ComponentSpec):
+    """What goes in and out of RobustnessEvaluator."""
+
+    PARAMETERS: ClassVar[dict[str, Any]] = {"config": ExecutionParameter(type=str)}
+    INPUTS: ClassVar[dict[str, Any]] = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "schema": ChannelParameter(type=standard_artifacts.Schema),
+        "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "model_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
+    }
+    OUTPUTS: ClassVar[dict[str, Any]] = {
+        "evaluation": ChannelParameter(type=RobustnessEvaluation),
+        "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+
+
+class Executor(base_executor.BaseExecutor):
+    """Turns artifacts into one call of `nsl_tfx.robustness.evaluate`, and its verdict into one."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Evaluates the model, writes the evaluation and the blessing.
+
+        Raises:
+            ValueError: Examples, schema, config and model do not fit each other.
+            FileNotFoundError: A split has no file.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = RobustnessConfig.from_json(exec_properties["config"])
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        baseline = _first(input_dict.get("baseline_model"))
+        notes = []
+        if baseline is None and config.needs_baseline:
+            # The first run of a pipeline whose baseline is its latest blessed model.
+            config = config.replace(max_accuracy_drop=None, min_robust_gain=None)
+            notes.append("No baseline model exists yet, so the thresholds against it do not apply.")
+        result = evaluate(
+            _path(model),
+            _reader(input_dict["examples"], input_dict["schema"], config),
+            config,
+            None if baseline is None else _path(baseline),
+        )
+        evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
+        fileio.makedirs(evaluation.uri)
+        save(result, evaluation.uri)
+        blessed, reason = _decide(result, input_dict.get("model_blessing"), notes)
+        _set_properties(evaluation, {**result.headline(), "reason": reason})
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        _set_properties(
+            blessing,
+            {
+                **result.headline(),
+                "reason": reason,
+                "current_model": model.uri,
+                "current_model_id": model.id,
+                _BLESSED: int(blessed),
+            },
+        )
+        if baseline is not None:
+            _set_properties(
+                blessing, {"baseline_model": baseline.uri, "baseline_model_id": baseline.id}
+            )
+        fileio.makedirs(blessing.uri)
+        with fileio.open(f"{blessing.uri}/{'BLESSED' if blessed else 'NOT_BLESSED'}", "w") as file:
+            file.write("")
+
+
+class RobustnessEvaluator(base_component.BaseComponent):
+    """Measures a model's accuracy under attack and blesses what reaches the thresholds.
+
+    The blessing is always written. It is the conjunction of this component's verdict and the
+    upstream blessing, so that one Pusher input obeys both.
+
+    Outputs: `evaluation` (`nsl_tfx.RobustnessEvaluation`), `blessing` (standard `ModelBlessing`).
+
+    Example::
+
+        robustness = RobustnessEvaluator(
+            examples=example_gen.outputs["examples"],
+            model=trainer.outputs["model"],
+            schema=schema_gen.outputs["schema"],
+            model_blessing=evaluator.outputs["blessing"],
+            config=RobustnessConfig(
+                features=("image",), label_feature="label", epsilon=0.1, min_robust_accuracy=0.5
+            ),
+        )
+        pusher = Pusher(
+            model=trainer.outputs["model"], model_blessing=robustness.outputs["blessing"], ...
+        )
+    """
+
+    SPEC_CLASS = RobustnessEvaluatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        config: RobustnessConfig,
+        schema: types.BaseChannel,
+        baseline_model: types.BaseChannel | None = None,
+        model_blessing: types.BaseChannel | None = None,
+    ) -> None:
+        """Makes the component.
+
+        Args:
+            examples: Labelled `Examples` that the model was not trained on.
+            model: A `Model` whose SavedModel has a signature `raw_features`.
+            config: The threat model and the thresholds.
+            schema: Describes the examples.
+            baseline_model: A `Model` to compare with. A channel that holds none yet is allowed.
+            model_blessing: A `ModelBlessing` of the same model that must hold, too.
+
+        Raises:
+            ValueError: A threshold compares with a baseline, and there is none.
+        """
+        if config.needs_baseline and baseline_model is None:
+            raise ValueError(
+                "Expected baseline_model for RobustnessConfig.max_accuracy_drop and "
+                "min_robust_gain. Received: None; connect a model, or leave those thresholds unset."
+            )
+        super().__init__(
+            spec=RobustnessEvaluatorSpec(
+                config=config.to_json(),
+                examples=examples,
+                model=model,
+                schema=schema,
+                baseline_model=baseline_model,
+                model_blessing=model_blessing,
+                evaluation=types.Channel(type=RobustnessEvaluation),
+                blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+            )
+        )
+
+
+def _first(artifacts: list[types.Artifact] | None) -> types.Artifact | None:
+    return artifact_utils.get_single_instance(artifacts) if artifacts else None
+
+
+def _path(model: types.Artifact) -> str:
+    return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
+
+
+def _reader(
+    examples: list[types.Artifact], schema: list[types.Artifact], config: RobustnessConfig
+) -> Callable[[list[str]], Iterator[dict[str, Any]]]:
+    """Returns what reads the named features of the config's splits, batch by batch."""
+    description = read_schema(artifact_utils.get_single_uri(schema))
+    for artifact in examples:
+        check_splits(config.splits, split_names(artifact), "RobustnessConfig.splits")
+    files = {
+        split: examples_utils.get_split_file_patterns(examples, split) for split in config.splits
+    }
+
+    def read(names: list[str]) -> Iterator[dict[str, Any]]:
+        spec = parsing_spec(description, names)
+        label = spec[config.label_feature]
+        if isinstance(label, tf.io.FixedLenFeature):
+            # A required label would end in TensorFlow's error, which names no split.
+            absent = tf.fill(label.shape, NO_LABEL).numpy().astype(label.dtype.as_numpy_dtype)
+            spec[config.label_feature] = label._replace(default_value=absent)
+        for split, patterns in files.items():
+            count = 0
+            for batch in read_examples(patterns, spec, config.batch_size):
+                _check_labelled(batch[config.label_feature], split, config.label_feature)
+                count += 1
+                yield batch
+            if not count:
+                raise ValueError(
+                    f"Expected examples in the split {split!r}. Received: none; evaluate on "
+                    "another split (RobustnessConfig.splits), or mend ExampleGen's split."
+                )
+
+    return read
+
+
+def _check_labelled(label: Any, split: str, name: str) -> None:
+    if isinstance(label, tf.SparseTensor):
+        rows = int(label.dense_shape[0])
+        present = len(set(label.indices[:, 0].numpy().tolist()))
+    else:
+        rows = len(label)
+        present = int(tf.reduce_sum(tf.cast(label != tf.cast(NO_LABEL, label.dtype), tf.int32)))
+    if present < rows:
+        raise ValueError(
+            f"Expected a label {name!r} for every example of the split {split!r}. Received: a "
+            f"batch of {rows} with {rows - present} unlabelled; name labelled splits in "
+            "RobustnessConfig.splits, or filter the others out upstream."
+        )
+
+
+def _decide(
+    result: RobustnessResult, upstream: list[types.Artifact] | None, notes: list[str]
+) -> tuple[bool, str]:
+    """Returns whether to bless, and why: this verdict and, where connected, the upstream one."""
+    blessed = result.verdict is Verdict.PASS
+    reasons = [*result.reasons, *notes]
+    # None: not connected. An empty list: connected, but nobody blessed anything.
+    if upstream is not None and not (
+        upstream and artifact_utils.get_single_instance(upstream).get_int_custom_property(_BLESSED)
+    ):
+        blessed = False
+        reasons.insert(0, "The upstream blessing withholds its consent.")
+    return blessed, " ".join(reasons)
+
+
+def _set_properties(artifact: types.Artifact, values: dict[str, int | float | str]) -> None:
+    for name, value in values.items():
+        if isinstance(value, str):
+            artifact.set_string_custom_property(name, value)
+        elif isinstance(value, int):
+            artifact.set_int_custom_property(name, value)
+        else:
+            artifact.set_float_custom_property(name, value)

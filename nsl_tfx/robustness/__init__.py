@@ -1,0 +1,37 @@
+"""Accuracy under attack, whether its measurement can be trusted, and what follows for a model."""
+
+from nsl_tfx.robustness.checks import Check
+from nsl_tfx.robustness.evaluate import evaluate
+from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError, load_model
+from nsl_tfx.robustness.paired import PairedDifference, compare_paired, mcnemar_exact
+from nsl_tfx.robustness.result import (
+    AttackScore,
+    Comparison,
+    CurvePoint,
+    Fragile,
+    ModelScores,
+    Proportion,
+    RobustnessResult,
+    Rows,
+    Verdict,
+)
+
+__all__ = [
+    "AttackScore",
+    "Check",
+    "Comparison",
+    "CurvePoint",
+    "Fragile",
+    "ModelScores",
+    "ModelUnderTest",
+    "PairedDifference",
+    "Proportion",
+    "RobustnessResult",
+    "Rows",
+    "UnusableModelError",
+    "Verdict",
+    "compare_paired",
+    "evaluate",
+    "load_model",
+    "mcnemar_exact",
+]

@@ -1,0 +1,89 @@
+"""The report that a person reads: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import numpy as np
+import tensorflow as tf
+
+from nsl_tfx.robustness.chart import lay_out
+from nsl_tfx.robustness.pictures import draw
+from nsl_tfx.robustness.result import FORMAT_VERSION, Proportion, RobustnessResult
+from nsl_tfx.version import __version__
+
+# What every attack of a table shares is said once above it.
+_SHARED_SETTINGS = ("epsilon", "norm", "clip_value_min", "clip_value_max")
+
+
+def render_report(result: RobustnessResult) -> str:
+    """Returns the report as HTML; every value in it is escaped."""
+    return _template().render(
+        result=result,
+        chart=_chart(result),
+        pictures=[draw(f, result.config) for f in result.model.fragile] if result.model else [],
+        config_json=json.dumps(result.config.to_dict(), indent=2, sort_keys=True),
+        norm=_NORMS[result.config.norm.value],
+        format_version=FORMAT_VERSION,
+        versions={
+            "nsl-tfx": __version__,
+            "TensorFlow": tf.__version__,
+            "NumPy": np.__version__,
+        },
+    )
+
+
+_NORMS = {"infinity": "L∞", "l2": "L2", "l1": "L1"}
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nsl_tfx", "robustness"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=_percent, points=_points, interval=_interval, settings=_settings
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _chart(result: RobustnessResult) -> Any:
+    if result.model is None:
+        return None
+    curves = [("model", "model", result.model.curve)]
+    if result.baseline is not None:
+        curves.insert(0, ("baseline", "baseline", result.baseline.curve))
+    return lay_out(curves, result.config.epsilon, result.model.classes)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _points(difference: float) -> str:
+    # A true minus sign is as wide as the plus and does not break off its number.
+    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _interval(share: Proportion) -> str:
+    return f"{100 * share.low:.1f} to {100 * share.high:.1f} %"
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    shown = {
+        name: value
+        for name, value in settings.items()
+        if name not in _SHARED_SETTINGS and value is not None
+    }
+    return (
+        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
+        or "\N{EN DASH}"
+    )

@@ -1,0 +1,262 @@
+"""What an evaluation found, as plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsl_tfx.configs import RobustnessConfig
+from nsl_tfx.robustness.checks import Check
+from nsl_tfx.robustness.paired import PairedDifference
+from nsl_tfx.statistics import wilson_interval
+
+FORMAT_VERSION = 1
+
+
+class Verdict(str, enum.Enum):
+    """Whether the model reached what was asked.
+
+    `INCONCLUSIVE` means that the measurement cannot be trusted, or could not be made; it never
+    blesses.
+    """
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclasses.dataclass(frozen=True)
+class Proportion:
+    """A share of examples with its Wilson confidence interval."""
+
+    count: int
+    total: int
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, holds: NDArray[np.bool_], confidence: float) -> Proportion:
+        """Returns the share of `holds` `[examples]` bool that is true."""
+        count, total = int(np.sum(holds)), len(holds)
+        low, high = wilson_interval(count, total, confidence)
+        return cls(count, total, count / total, float(low), float(high))
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackScore:
+    """One attack at the verdict's epsilon, on every example that was right to begin with.
+
+    Attributes:
+        name: The attack's name in the config.
+        settings: All of its settings.
+        accuracy: Share of all examples that stay right under it.
+        seconds: How long it took, tracing included.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    accuracy: Proportion
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class CurvePoint:
+    """Accuracy under the union of all attacks at one epsilon; at 0 without attack."""
+
+    epsilon: float
+    accuracy: Proportion
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """What happened to each example; every array is `[examples]`.
+
+    Attributes:
+        prediction: The class that the model gives to the unchanged example.
+        correct: Whether that is the label, and the logits are finite.
+        fooled_by: For each attack, whether it misleads the model about a correct example within the
+            verdict's epsilon.
+        smallest_epsilon: The smallest measured epsilon at which any attack does; 0 for an example
+            that is not correct to begin with, infinity for one that withstands all.
+    """
+
+    prediction: NDArray[np.int64]
+    correct: NDArray[np.bool_]
+    fooled_by: Mapping[str, NDArray[np.bool_]]
+    smallest_epsilon: NDArray[np.float64]
+
+    def robust_at(self, epsilon: float) -> NDArray[np.bool_]:
+        """Returns `[examples]` bool: correct, and not misled within this epsilon."""
+        return self.smallest_epsilon > epsilon
+
+
+@dataclasses.dataclass(frozen=True)
+class Fragile:
+    """An example that a small perturbation misleads, beside its adversarial twin.
+
+    Attributes:
+        example_id: Its id.
+        row: Its row number.
+        label: Its class, which the model finds.
+        prediction: The class that the model gives to the twin.
+        epsilon: The epsilon of the attack.
+        attack: The attack's name.
+        original: The attacked features, by name.
+        adversarial: The twin's features, by name.
+    """
+
+    example_id: str
+    row: int
+    label: int
+    prediction: int
+    epsilon: float
+    attack: str
+    original: Mapping[str, NDArray[Any]]
+    adversarial: Mapping[str, NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelScores:
+    """One model's measurements.
+
+    Attributes:
+        classes: Number of logits.
+        accuracy: Share of examples classified right, unchanged.
+        robust_accuracy: Share that stays right under every attack within the verdict's epsilon: the
+            mean over examples of the worst over attacks, never the worst of the attacks' means.
+        attacks: Each attack alone.
+        curve: The union's accuracy from epsilon 0 up.
+        checks: Whether the measurement can be trusted.
+        rows: What happened to each example.
+        fragile: The most fragile examples.
+    """
+
+    classes: int
+    accuracy: Proportion
+    robust_accuracy: Proportion
+    attacks: tuple[AttackScore, ...]
+    curve: tuple[CurvePoint, ...]
+    checks: tuple[Check, ...]
+    rows: Rows
+    fragile: tuple[Fragile, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The model less the baseline, on the same examples: gains are positive."""
+
+    accuracy: PairedDifference
+    robust_accuracy: PairedDifference
+
+
+@dataclasses.dataclass(frozen=True)
+class RobustnessResult:
+    """The outcome of `evaluate`.
+
+    Attributes:
+        verdict: Pass, fail or inconclusive.
+        reasons: Why, in sentences.
+        config: The settings.
+        labels: `[examples]`, or None where the model could not be run at all.
+        ids: `[examples]`, likewise.
+        examples_seen: How many examples the sample was drawn from.
+        data_fingerprint: A hash of the evaluated examples' ids and labels.
+        model: The model's measurements; None where it could not be run.
+        baseline: The baseline model's, where there is one.
+        comparison: Both on the same examples, where both were measured.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    config: RobustnessConfig
+    labels: NDArray[np.int64] | None = None
+    ids: tuple[str, ...] = ()
+    examples_seen: int = 0
+    data_fingerprint: str = ""
+    model: ModelScores | None = None
+    baseline: ModelScores | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def reason(self) -> str:
+        """The reasons as one text."""
+        return " ".join(self.reasons)
+
+    def headline(self) -> dict[str, int | float | str]:
+        """Returns the few numbers that a person compares between runs."""
+        found: dict[str, int | float | str] = {
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "epsilon": self.config.epsilon,
+            "norm": self.config.norm.value,
+        }
+        if self.model is not None:
+            found["examples"] = self.model.accuracy.total
+            found["checks_failed"] = sum(check.passed is False for check in self.model.checks)
+            for name in ("accuracy", "robust_accuracy"):
+                share: Proportion = getattr(self.model, name)
+                found[name] = share.value
+                found[f"{name}_low"] = share.low
+                found[f"{name}_high"] = share.high
+        if self.baseline is not None:
+            found["baseline_accuracy"] = self.baseline.accuracy.value
+            found["baseline_robust_accuracy"] = self.baseline.robust_accuracy.value
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything but the single examples, as plain JSON values."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "verdict": self.verdict.value,
+            "reasons": list(self.reasons),
+            "config": self.config.to_dict(),
+            "config_fingerprint": self.config.fingerprint(),
+            "examples": 0 if self.labels is None else len(self.labels),
+            "examples_seen": self.examples_seen,
+            "data_fingerprint": self.data_fingerprint,
+            "model": _scores(self.model),
+            "baseline": _scores(self.baseline),
+            "comparison": _plain(self.comparison),
+        }
+
+    def to_json(self) -> str:
+        """Returns `to_dict` as readable JSON."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+
+
+def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
+    if scores is None:
+        return None
+    names = ("classes", "accuracy", "robust_accuracy", "attacks", "curve", "checks")
+    found = {name: _plain(getattr(scores, name)) for name in names}
+    found["smallest_epsilon_quantiles"] = _quantiles(scores.rows.smallest_epsilon)
+    return found
+
+
+def _quantiles(smallest: NDArray[np.float64]) -> dict[str, float | None]:
+    # None stands for beyond every measured epsilon: JSON has no infinity.
+    found = {}
+    for share in (0.1, 0.25, 0.5, 0.75, 0.9):
+        value = float(np.quantile(smallest, share, method="lower"))
+        found[f"{share:g}"] = value if math.isfinite(value) else None
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    return value

@@ -1,0 +1,215 @@
+"""Runs a model and attacks over all rows, in batches of one size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from nsl_tfx.attacks import Attack
+from nsl_tfx.configs import NormType
+from nsl_tfx.robustness.data import Examples
+from nsl_tfx.robustness.model import ModelUnderTest
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attacked:
+    """What an attack made of some rows.
+
+    Attributes:
+        fooled: `[rows]` bool: the returned point is valid, and the model, asked again, does not
+            give it the right class.
+        adversarial: The returned features, `[rows, ...]` by name.
+        predictions: `[rows]`, the classes of the returned points.
+        invalid: `[rows]` bool: the returned point is outside the ball or the box, or not finite.
+    """
+
+    fooled: NDArray[np.bool_]
+    adversarial: Arrays
+    predictions: NDArray[np.int64]
+    invalid: NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientHealth:
+    """What the loss's gradient by one feature looks like.
+
+    Attributes:
+        missing: The graph connects the loss and the feature by no differentiable path.
+        zero: `[rows]` bool, every element is 0.
+        broken: `[rows]` bool, some element is not finite.
+    """
+
+    missing: bool
+    zero: NDArray[np.bool_]
+    broken: NDArray[np.bool_]
+
+
+class Runner:
+    """Calls a model on rows of one set of examples.
+
+    The last batch is padded to the size of the others, so every function is traced once; and rows
+    are addressed by number, so that only those which still stand need to be attacked.
+    """
+
+    def __init__(
+        self, model: ModelUnderTest, examples: Examples, features: tuple[str, ...], batch_size: int
+    ) -> None:
+        self._model = model
+        self._examples = examples
+        self._attacked = features
+        self._size = model.batch_size or min(batch_size, len(examples))
+        self._predict = tf.function(model.function, reduce_retracing=True)
+        self._gradient = tf.function(self._measure_gradient)
+        self._compiled: dict[str, Any] = {}
+
+    def logits(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Returns `[rows, classes]`."""
+        found = [
+            self._predict(self._inputs(batch))[:count].numpy() for batch, count in self._cut(rows)
+        ]
+        return np.concatenate(found)
+
+    def gradient_health(self, rows: NDArray[np.int64]) -> dict[str, GradientHealth]:
+        """Returns the state of the gradient by each attacked feature.
+
+        Raises:
+            TypeError, LookupError: The export lost the gradient of an operation.
+        """
+        parts: list[dict[str, Any]] = []
+        for batch, count in self._cut(rows):
+            found = self._gradient(*self._split(self._inputs(batch)), self._labels(batch))
+            parts.append({k: [v[:count].numpy() for v in found[k]] for k in found})
+        return {
+            name: GradientHealth(
+                # A feature without a gradient is absent from the traced function's result.
+                missing=name not in parts[0],
+                zero=_column(parts, name, 0, len(rows)),
+                broken=_column(parts, name, 1, len(rows)),
+            )
+            for name in self._attacked
+        }
+
+    def attack(self, attack: Attack, rows: NDArray[np.int64], seed: tuple[int, ...]) -> Attacked:
+        """Attacks rows, and asks the model again about what came back.
+
+        Args:
+            attack: The attack.
+            rows: Row numbers, at least one.
+            seed: Fixes the random draws, together with the rows' batch.
+        """
+        adversarial: dict[str, list[NDArray[Any]]] = {name: [] for name in self._attacked}
+        scores: list[NDArray[Any]] = []
+        for number, (batch, count) in enumerate(self._cut(rows)):
+            state = np.random.SeedSequence([*seed, number]).generate_state(2)
+            moving, still = self._split(self._inputs(batch))
+            arguments = (moving, still, self._labels(batch), tf.constant(state.view(np.int32)))
+            found = self._compile(attack, *arguments)(*arguments)
+            for name, value in found.items():
+                adversarial[name].append(value[:count].numpy())
+            scores.append(self._predict({**still, **found})[:count].numpy())
+        points = {name: np.concatenate(parts) for name, parts in adversarial.items()}
+        originals = {name: self._examples.features[name][rows] for name in self._attacked}
+        invalid = find_invalid(attack, originals, points)
+        logits = np.concatenate(scores)
+        right = is_right(logits, self._examples.labels[rows])
+        return Attacked(~right & ~invalid, points, logits.argmax(axis=1), invalid)
+
+    def _compile(self, attack: Attack, *arguments: Any) -> Callable[..., Any]:
+        # An attack's settings are constants of its graph. Traced by hand, because TensorFlow takes
+        # the graphs of several attacks for one function that is traced again and again, and warns.
+        key = f"{type(attack).__name__}{attack.to_json()}"
+        if key not in self._compiled:
+
+            def run(moving: Any, still: Any, labels: tf.Tensor, seed: tf.Tensor) -> Any:
+                def loss(x: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+                    logits = self._model.function({**still, **x})
+                    wrong = tf.argmax(logits, axis=1) != labels
+                    return _cross_entropy(logits, labels), wrong
+
+                return attack(loss, moving, seed=seed)
+
+            self._compiled[key] = tf.function(run).get_concrete_function(*arguments)
+        return self._compiled[key]
+
+    def _measure_gradient(self, moving: Any, still: Any, labels: tf.Tensor) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(moving)
+            loss = _cross_entropy(self._model.function({**still, **moving}), labels)
+        found = {}
+        for name, gradient in tape.gradient(loss, moving).items():
+            if gradient is not None:
+                flat = tf.reshape(gradient, [self._size, -1])
+                found[name] = (
+                    tf.reduce_all(flat == 0, axis=1),
+                    ~tf.reduce_all(tf.math.is_finite(flat), axis=1),
+                )
+        return found
+
+    def _cut(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]]:
+        for start in range(0, len(rows), self._size):
+            batch = rows[start : start + self._size]
+            padding = np.repeat(batch[-1:], self._size - len(batch))
+            yield np.concatenate([batch, padding]), len(batch)
+
+    def _inputs(self, rows: NDArray[np.int64]) -> dict[str, tf.Tensor]:
+        return {
+            name: tf.constant(self._examples.features[name][rows], spec.dtype)
+            for name, spec in self._model.inputs.items()
+        }
+
+    def _labels(self, rows: NDArray[np.int64]) -> tf.Tensor:
+        return tf.constant(self._examples.labels[rows], tf.int64)
+
+    def _split(self, inputs: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+        moving = {name: inputs[name] for name in self._attacked}
+        return moving, {name: value for name, value in inputs.items() if name not in moving}
+
+
+def is_right(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Returns which rows are classified as labelled; logits that are not finite are never right."""
+    return np.isfinite(logits).all(axis=1) & (logits.argmax(axis=1) == labels)
+
+
+def find_invalid(attack: Attack, originals: Arrays, points: Arrays) -> NDArray[np.bool_]:
+    """Returns which rows an attack moved farther than it may, or made not finite.
+
+    The tolerance is what float32 loses in adding the perturbation and taking it off again.
+    """
+    before = np.concatenate([_flat(value) for value in originals.values()], axis=1)
+    after = np.concatenate([_flat(points[name]) for name in originals], axis=1)
+    delta = np.abs(after - before)
+    elements = delta.shape[1]
+    rounding = 4 * np.finfo(np.float32).eps * np.maximum(1.0, np.abs(before).max(axis=1))
+    if attack.norm is NormType.INFINITY:
+        size, terms = delta.max(axis=1), 1.0
+    elif attack.norm is NormType.L2:
+        size, terms = np.sqrt(np.sum(delta**2, axis=1)), float(elements) ** 0.5
+    else:
+        size, terms = delta.sum(axis=1), float(elements)
+    invalid = ~(size <= attack.epsilon * (1 + 1e-4) + rounding * terms)
+    if attack.clip_value_min is not None:
+        invalid |= ~(after.min(axis=1) >= attack.clip_value_min - rounding)
+    if attack.clip_value_max is not None:
+        invalid |= ~(after.max(axis=1) <= attack.clip_value_max + rounding)
+    return invalid
+
+
+def _flat(value: NDArray[Any]) -> NDArray[np.float64]:
+    return value.reshape(len(value), -1).astype(np.float64)
+
+
+def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def _column(parts: list[dict[str, Any]], name: str, index: int, count: int) -> NDArray[np.bool_]:
+    if name not in parts[0]:
+        return np.zeros(count, bool)
+    return np.concatenate([part[name][index] for part in parts])
