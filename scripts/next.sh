@@ -18,6 +18,9 @@ release=trixie
 packages=ca-certificates,g++,make,python3,python3-dev,python3-venv
 bundle=/etc/ssl/certs/ca-certificates.crt
 
+# A process tree with mounts of its own: both are gone when it ends or this script is killed.
+namespace=(setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --)
+
 say() { printf 'next: %s\n' "$*" >&2; }
 
 skip() {
@@ -36,7 +39,7 @@ find_mirror() {
 check_possible() {
   [ "$(uname -s) $(uname -m)" = "Linux x86_64" ] || skip "needs Linux on x86_64"
   [ "$(id -u)" = 0 ] || skip "needs root, to make and enter a Debian 13 folder"
-  unshare --mount --pid --fork true 2>/dev/null || skip "needs the right to make mount namespaces"
+  "${namespace[@]}" true 2>/dev/null || skip "needs the right to make mount namespaces"
 }
 
 install_debootstrap() {
@@ -48,7 +51,6 @@ install_debootstrap() {
     skip "needs debootstrap, and apt could not install it"
 }
 
-# In a namespace of its own: whatever debootstrap mounts is gone when it ends or is killed.
 make_root() {
   local wanted="$release $packages" mirror=${NSL_TFX_DEBIAN_MIRROR:-} log=$root.log
   if [ "$(cat "$root/nsl-tfx-root" 2>/dev/null)" = "$wanted" ]; then return; fi
@@ -59,8 +61,8 @@ make_root() {
   [ -n "$mirror" ] || skip "found no Debian mirror; name one with NSL_TFX_DEBIAN_MIRROR"
   say "making a Debian 13 folder in $root (about a minute)"
   rm -rf --one-file-system "$root" "$root.part"
-  if ! unshare --mount --pid --fork debootstrap --variant=minbase --include="$packages" \
-    "$release" "$root.part" "$mirror" >"$log" 2>&1; then
+  if ! "${namespace[@]}" debootstrap --variant=minbase --include="$packages" "$release" \
+    "$root.part" "$mirror" >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     say "debootstrap failed; the whole of its log: $log"
     exit 1
@@ -116,12 +118,12 @@ carry_settings() {
   done
 }
 
-# enter COPY COMMAND...: the mounts belong to a namespace of their own, so they cannot outlive it.
+# enter COPY COMMAND...: runs it below the Debian folder.
 enter() {
   local copy=$1
   shift
   # shellcheck disable=SC2016
-  set -- unshare --mount --pid --fork --kill-child -- bash -c '
+  set -- "${namespace[@]}" bash -c '
     set -e
     root=$1 copy=$2
     shift 2

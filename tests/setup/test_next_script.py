@@ -32,7 +32,7 @@ def list_files(path: Path) -> set[str]:
     [
         ('uname() { [ "$1" = -s ] && echo Linux || echo aarch64; }', "needs Linux on x86_64"),
         ("id() { echo 1000; }", "needs root"),
-        ("id() { echo 0; }; unshare() { false; }", "mount namespaces"),
+        ("id() { echo 0; }; namespace=(false)", "mount namespaces"),
     ],
 )
 @pytest.mark.parametrize(("required", "status"), [("", 0), ("required", 1)])
