@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 
@@ -38,12 +39,14 @@ def demo(root: str, seed: int, verbose: bool) -> None:
     # What follows costs seconds of imports, which neither --help nor --version should pay.
     from nsl_tfx.console import library_output_to
 
+    started = time.monotonic()
     log_path = None if verbose else f"{root}/demo.log"
     with _plain_errors(log_path), library_output_to(log_path) as console:
         console.print("Loading TensorFlow and TFX ...")
         from nsl_tfx.pipelines import demo as demo_run
 
         demo_run.run(root, seed, console)
+        console.print(f"\nFinished in {time.monotonic() - started:.0f} s.")
 
 
 @contextlib.contextmanager

@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -30,15 +30,14 @@ def run(root: str, seed: int, console: Console) -> None:
         seed: Seed of the split, of training and of the attacks.
         console: Where to print.
     """
-    started = time.monotonic()
     # One folder a seed: another seed's data is other data, and reusing it would mix them up.
     root = os.path.join(os.path.abspath(root), f"seed-{seed}")
     data_root = os.path.join(root, "data")
     write_digits(data_root, _LABELLED_SHARE, seed)
     labelled = round(SPLIT_SIZES["train"] * _LABELLED_SHARE)
     console.print(
-        f"Handwritten digits: {SPLIT_SIZES['train']} images to train on, {labelled} of them with a "
-        f"label; {SPLIT_SIZES['test']} to test on."
+        f"{SPLIT_SIZES['train']:,} handwritten digits to train on, {labelled} of them labelled; "
+        f"{SPLIT_SIZES['test']} to test on."
     )
     pipeline = create_pipeline(root, data_root, seed)
     run_locally(pipeline, console)
@@ -49,9 +48,8 @@ def run(root: str, seed: int, console: Console) -> None:
     console.print(graph_table(read_graph_info(outputs["GraphBuilder"]["graph"].uri)))
     evaluation = read_evaluation(outputs["RobustnessEvaluator"]["evaluation"])
     console.print(model_table(evaluation))
-    _print_verdict(outputs, evaluation, root, console)
+    _print_verdict(outputs, root, console)
     _print_served(outputs["Pusher"]["pushed_model"], data_root, console)
-    console.print(f"\nFinished in {time.monotonic() - started:.0f} s.")
 
 
 def read_evaluation(evaluation: ArtifactRecord) -> dict[str, Any]:
@@ -63,79 +61,76 @@ def read_evaluation(evaluation: ArtifactRecord) -> dict[str, Any]:
 def graph_table(info: dict[str, Any]) -> Table:
     """Sums up a graph's `graph.json`."""
     metrics = info["metrics"]
-    table = Table(title="Graph over the training images", title_justify="left", show_header=False)
+    table = _table("Graph over the training images")
+    table.show_header = False
     table.add_row("nodes", f"{metrics['nodes']:,}")
-    table.add_row("edges (directed)", f"{metrics['edges']:,}")
+    table.add_row("edges", f"{metrics['edges']:,}")
     table.add_row("isolated nodes", f"{metrics['isolated_nodes']:,}")
     agreement = metrics["label_agreement"]
     if agreement and agreement["share"] is not None:
-        table.add_row(
-            "label agreement",
-            f"{100 * agreement['share']:.1f} %  [{100 * agreement['low']:.1f} to "
-            f"{100 * agreement['high']:.1f}], chance {100 * agreement['chance']:.1f} %\n"
-            f"(of {agreement['pairs']} joined pairs where both have a label)",
-        )
+        table.add_row("label agreement", f"{_share_of(agreement, agreement['share'])} %")
+        table.add_row("  by chance", f"{100 * agreement['chance']:.1f} %")
+        table.add_row("  pairs with both labels", f"{agreement['pairs']:,}")
     return table
 
 
 def model_table(evaluation: dict[str, Any]) -> Table:
     """Sets the regularized model beside the baseline."""
     config = evaluation["config"]
-    table = Table(
-        title=f"Accuracy on {evaluation['examples']} test images, {_interval_name(config)}",
-        title_justify="left",
+    table = _table(
+        f"Accuracy on {evaluation['examples']} test images, in % with "
+        f"{100 * config['confidence']:.0f} % intervals"
     )
-    for column in ("", "baseline", "regularized", "gain"):
-        table.add_column(column, justify="left" if not column else "right")
+    table.caption = (
+        f"attacked: every pixel moved by up to {config['epsilon']:g}; "
+        f"the worst of {', '.join(config['attacks'])}"
+    )
+    table.caption_justify = "left"
+    for column in ("baseline", "regularized", "gain"):
+        table.add_column(column, justify="right", no_wrap=True)
     baseline, model, gains = (evaluation[key] for key in ("baseline", "model", "comparison"))
-    rows = (
-        ("as they are", "accuracy"),
-        (f"under attack (every pixel +-{config['epsilon']:g})", "robust_accuracy"),
-    )
-    for label, key in rows:
+    for label, key in (("clean", "accuracy"), ("attacked", "robust_accuracy")):
         gain = gains[key]
         table.add_row(
             label,
-            _share(baseline[key]),
-            _share(model[key]),
-            f"{100 * gain['difference']:+.1f}  "
-            f"[{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}]",
+            *(_share_of(scores[key], scores[key]["value"]) for scores in (baseline, model)),
+            _points(gain),
         )
     return table
 
 
-def _interval_name(config: dict[str, Any]) -> str:
-    return f"% [{100 * config['confidence']:.0f} % interval]"
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
+    return table
 
 
-def _share(proportion: dict[str, Any]) -> str:
-    return (
-        f"{100 * proportion['value']:.1f}  "
-        f"[{100 * proportion['low']:.1f} to {100 * proportion['high']:.1f}]"
-    )
+def _share_of(interval: dict[str, Any], share: float) -> str:
+    return f"{100 * share:.1f} [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+
+
+def _points(gain: dict[str, Any]) -> str:
+    value, low, high = (100 * gain[key] for key in ("difference", "low", "high"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _print_verdict(
-    outputs: dict[str, dict[str, ArtifactRecord]],
-    evaluation: dict[str, Any],
-    root: str,
-    console: Console,
+    outputs: dict[str, dict[str, ArtifactRecord]], root: str, console: Console
 ) -> None:
-    blessing = outputs["RobustnessEvaluator"]["blessing"]
-    blessed = blessing.properties.get("blessed") == 1
-    console.print("[bold green]BLESSED[/]" if blessed else "[bold red]NOT BLESSED[/]", end=": ")
-    console.print(" ".join(evaluation["reasons"]))
+    blessing = outputs["RobustnessEvaluator"]["blessing"].properties
+    blessed = blessing["blessed"] == 1
+    console.print("[bold green]BLESSED[/]" if blessed else "[bold red]NOT BLESSED[/]")
+    console.print(blessing["reason"], highlight=False)
+    pushed = outputs["Pusher"]["pushed_model"].properties
     places = {
+        "pushed model": pushed.get("pushed_destination") or "none",
         "report": os.path.join(outputs["RobustnessEvaluator"]["evaluation"].uri, "report.html"),
         "metadata": os.path.join(root, "metadata.sqlite"),
     }
-    pushed = outputs["Pusher"]["pushed_model"].properties
-    if pushed.get("pushed") == 1:
-        places = {"pushed model": pushed["pushed_destination"], **places}
     console.print()
-    width = max(map(len, places))
     for name, path in places.items():
-        console.print(f"{name:<{width}}  {os.path.relpath(path)}", soft_wrap=True, highlight=False)
+        shown = os.path.relpath(path) if os.path.isabs(path) else path
+        console.print(f"{name:<12}  {shown}", soft_wrap=True, highlight=False)
 
 
 def _print_served(pushed: ArtifactRecord, data_root: str, console: Console) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import time
-from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
-from absl import logging as absl_logging
+from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import launcher
 
 
 class NodeFailedError(RuntimeError):
-    """A node of the pipeline failed; its cause is the exception that the node raised."""
+    """A node of the pipeline failed; its cause is the exception that the node raised.
+
+    Attributes:
+        node: The node's id.
+    """
 
     def __init__(self, node: str, cause: BaseException) -> None:
-        super().__init__(f"{node} failed: {type(cause).__name__}: {cause}")
+        super().__init__(f"{node} failed. {type(cause).__name__}: {cause}")
         self.node = node
 
 
@@ -33,70 +38,57 @@ def run_locally(pipeline: tfx.dsl.Pipeline, console: Console) -> dict[str, str]:
     Raises:
         NodeFailedError: A node failed. Finished nodes are kept: the next run reuses them.
     """
-    nodes = [component.id for component in pipeline.components]
-    progress = _NodeProgress(nodes, console)
-    logger = absl_logging.get_absl_logger()
-    level = logger.level
-    logger.addHandler(progress)
-    logger.setLevel(logging.INFO)
-    try:
+    progress = _Progress(
+        [component.id for component in pipeline.components],
+        pipeline.metadata_connection_config,
+        console,
+    )
+
+    class ObservedLauncher(launcher.Launcher):
+        def launch(self) -> Any:
+            return progress.follow(self._pipeline_node.node_info.id, super().launch)
+
+    # The runner calls nobody back, and what it logs is lost as soon as a library turns logging
+    # down; the launcher is the one place that every node passes through.
+    with mock.patch.object(launcher, "Launcher", ObservedLauncher):
         tfx.orchestration.LocalDagRunner().run(pipeline)
-    except Exception as error:
-        progress.fail()
-        raise NodeFailedError(progress.current or "the pipeline", error) from error
-    finally:
-        logger.removeHandler(progress)
-        logger.setLevel(level)
     return progress.states
 
 
-class _NodeProgress(logging.Handler):
-    """Follows the runner by what it logs: it offers no other way to hear of nodes."""
+class _Progress:
+    """Prints when nodes start and end."""
 
-    def __init__(self, nodes: list[str], console: Console) -> None:
-        super().__init__(logging.INFO)
+    def __init__(self, nodes: list[str], connection: Any, console: Console) -> None:
         self.states: dict[str, str] = {}
-        self.current: str | None = None
-        self._nodes = nodes
+        self._count = len(nodes)
         self._width = max(map(len, nodes))
+        self._connection = connection
         self._console = console
-        self._started = 0.0
-        self._cached = False
-        self._on_message: list[tuple[re.Pattern[str], Callable[[re.Match[str]], None]]] = [
-            (re.compile(r"Component (\S+) is running\.$"), self._start),
-            (re.compile(r"A cached execution \d+ is used\.$"), self._note_cached),
-            (re.compile(r"Component (\S+) is finished\.$"), self._finish),
-        ]
 
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        for pattern, act in self._on_message:
-            if match := pattern.match(message):
-                act(match)
-
-    def fail(self) -> None:
-        """Prints that the current node failed."""
-        if self.current is not None:
-            self._print_line("[bold red]failed[/]")
-
-    def _start(self, match: re.Match[str]) -> None:
-        self.current, self._cached, self._started = match[1], False, time.monotonic()
+    def follow(self, node: str, launch: Any) -> Any:
+        """Runs one node; returns what TFX's launcher returns."""
+        started = time.monotonic()
         if self._console.is_terminal:
-            self._console.print(self._line("[dim]running[/]"), end="\r")
+            self._console.print(self._line(node, "[dim]running[/]"), end="\r")
+        try:
+            execution = launch()
+        except Exception as error:
+            self._finish(node, "failed", "bold red", started)
+            raise NodeFailedError(node, error) from error
+        cached = execution is not None and self._is_cached(execution.execution_id)
+        self._finish(node, *(("cached", "cyan") if cached else ("done", "green")), started)
+        return execution
 
-    def _note_cached(self, match: re.Match[str]) -> None:
-        self._cached = True
+    def _is_cached(self, execution: int) -> bool:
+        with metadata.Metadata(self._connection) as handle:
+            (found,) = handle.store.get_executions_by_id([execution])
+        return found.last_known_state == metadata_store_pb2.Execution.CACHED
 
-    def _finish(self, match: re.Match[str]) -> None:
-        self.states[match[1]] = "cached" if self._cached else "done"
-        self._print_line("[cyan]cached[/]" if self._cached else "[green]done[/]  ")
-        self.current = None
+    def _finish(self, node: str, state: str, style: str, started: float) -> None:
+        self.states[node] = state
+        line = self._line(node, f"[{style}]{state:<7}[/]")
+        self._console.print(f"{line}  {time.monotonic() - started:5.1f} s")
 
-    def _print_line(self, state: str) -> None:
-        seconds = time.monotonic() - self._started
-        self._console.print(f"{self._line(state)}  {seconds:5.1f} s ")
-
-    def _line(self, state: str) -> str:
-        assert self.current is not None
-        number = self._nodes.index(self.current) + 1
-        return f"  {number:2d}/{len(self._nodes)}  {self.current:<{self._width}}  {state}"
+    def _line(self, node: str, state: str) -> str:
+        number = len(self.states) + (node not in self.states)
+        return f"  {number:2d}/{self._count}  {node:<{self._width}}  {state}"
