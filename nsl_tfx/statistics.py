@@ -42,7 +42,7 @@ def wilson_interval(
     )
     if not np.all((hits >= 0) & (hits <= trials)):
         raise ValueError(
-            f"Expected 0 <= successes <= total. Received: successes={successes}, total={total}."
+            f"Expected 0 <= successes <= total. Received: successes={successes!r}, total={total!r}."
         )
     z = float(ndtri(0.5 + confidence / 2))
     count = np.maximum(trials, 1)

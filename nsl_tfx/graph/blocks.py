@@ -31,12 +31,12 @@ def read_ids(batch: pa.RecordBatch, feature: str) -> list[bytes]:
         [b'7', b'12']
     """
     ids = read_single_values(batch, feature)
-    missing = [row for row, value in enumerate(ids) if not value]
+    missing = ids.count(None) + ids.count(b"")
     if missing:
-        others = ", ".join(name for name in batch.schema.names if name != feature)
         raise ValueError(
-            f"Expected an id in the feature {feature!r} of every example. Received {len(missing)} "
-            f"of {len(ids)} examples without one; their other features: {others or 'none'}. "
+            f"Expected an id in the feature {feature!r} of every example. Received {missing} "
+            f"without one in a batch of {len(ids)}, whose features are: "
+            f"{', '.join(batch.schema.names) or 'none'}. "
             "Name the feature that holds the id, or give the examples ids first."
         )
     return [value for value in ids if value]

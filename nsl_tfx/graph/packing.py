@@ -46,7 +46,7 @@ def pack_example(
         names: How the new features are named.
 
     Raises:
-        ValueError: The example already has a feature of a new name.
+        ValueError: The example already has a feature of a new name, or two new names are equal.
 
     Example:
         >>> packed = pack_example(b"", [(0.5, b"")], GraphNeighborConfig())
@@ -55,11 +55,12 @@ def pack_example(
     """
     example = tf.train.Example.FromString(record)
     features = example.features.feature
-    own = set(features)
+    taken = set(features)
 
     def add(name: str) -> tf.train.Feature:
-        if name in own:
+        if name in taken:
             raise _clash(name)
+        taken.add(name)
         return features[name]
 
     add(NUM_NEIGHBORS).int64_list.value.append(len(neighbors))

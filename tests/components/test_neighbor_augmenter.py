@@ -1,0 +1,244 @@
+"""NeighborAugmenter's contract: what it reads, writes, records and refuses."""
+
+import os
+
+import numpy as np
+import pytest
+
+from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
+from nsl_tfx.graph import EdgeList, write_graph
+
+pytestmark = pytest.mark.tfx
+
+CONFIG = AugmentConfig(features=("image", "id"), neighbors=GraphNeighborConfig(max_neighbors=2))
+SCHEMA = """
+feature { name: "id" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }
+feature {
+  name: "image" type: FLOAT presence { min_fraction: 1 min_count: 1 } shape { dim { size: 4 } }
+}
+feature { name: "label" type: INT value_count { min: 1 max: 1 } presence { min_count: 1 } }
+"""
+
+
+def make_rows(prefix, count):
+    images = np.random.default_rng(count).uniform(size=(count, 4)).astype(np.float32).tolist()
+    return [
+        {"id": [b"%s-%02d" % (prefix, i)], "image": image} | ({"label": [i]} if i % 2 else {})
+        for i, image in enumerate(images)
+    ]
+
+
+TRAIN, EVAL, TEST = make_rows(b"train", 12), make_rows(b"eval", 5), make_rows(b"test", 3)
+SPLITS = {"train": [TRAIN], "eval": [EVAL], "test": [TEST]}
+# Node i joins i + 1 and i + 2; the last node of the graph is an id that no example has.
+NODES = [b"train-%02d" % i for i in range(13)]
+EDGES = EdgeList(
+    [i for i in range(11) for _ in (1, 2)],
+    [i + step for i in range(11) for step in (1, 2)],
+    [weight for i in range(11) for weight in (0.25, 0.75)],
+)
+
+
+@pytest.fixture
+def augment(artifacts, execute):
+    """Runs the executor; returns both output artifacts."""
+
+    def run(splits=None, config=CONFIG, schema=SCHEMA, name="", change=None, beam_args=()):
+        from nsl_tfx.components.neighbor_augmenter import Executor
+
+        examples = artifacts.examples(f"{name}examples", splits or SPLITS)
+        examples.span, examples.version = 7, 3
+        graph = artifacts.empty("NeighborGraph", f"{name}graph")
+        write_graph(graph.uri, NODES, EDGES, {})
+        if change:
+            change(examples, graph)
+        outputs = {
+            "examples": artifacts.empty("Examples", f"{name}augmented"),
+            "schema": artifacts.empty("Schema", f"{name}augmented-schema"),
+        }
+        inputs = {
+            "input_examples": examples,
+            "graph": graph,
+            "input_schema": artifacts.schema(schema, f"{name}schema"),
+        }
+        execute(Executor, inputs, outputs, config, *beam_args)
+        return outputs["examples"], outputs["schema"]
+
+    return run
+
+
+def read_split(examples, split):
+    """The examples of a split, by id, as plain values."""
+    import tensorflow as tf
+
+    from nsl_tfx.io import read_records
+
+    result = {}
+    for record in read_records(f"{examples.uri}/Split-{split}/*"):
+        features = tf.train.Example.FromString(record.numpy()).features.feature
+        row = {
+            name: [*value.bytes_list.value, *value.float_list.value, *value.int64_list.value]
+            for name, value in features.items()
+        }
+        result[row["id"][0]] = row
+    return result
+
+
+def test_training_examples_get_their_best_neighbors(augment):
+    examples, _ = augment()
+    written = read_split(examples, "train")
+    assert len(written) == 12
+    for i, row in enumerate(TRAIN):
+        # Weights 0.75 and 0.25; node 12 has no example.
+        neighbors = [(j, w) for j, w in ((i + 2, 0.75), (i + 1, 0.25)) if j < 12 and i < 11]
+        expected = dict(row, NL_num_nbrs=[len(neighbors)])
+        for rank, (j, weight) in enumerate(neighbors):
+            expected[f"NL_nbr_{rank}_weight"] = [weight]
+            expected[f"NL_nbr_{rank}_id"] = TRAIN[j]["id"]
+            expected[f"NL_nbr_{rank}_image"] = TRAIN[j]["image"]
+        assert written[row["id"][0]] == expected
+
+
+def test_other_splits_say_that_they_have_none(augment):
+    examples, _ = augment()
+    for split, rows in (("eval", EVAL), ("test", TEST)):
+        expected = {row["id"][0]: dict(row, NL_num_nbrs=[0]) for row in rows}
+        assert read_split(examples, split) == expected
+
+
+def test_artifact_says_what_its_input_said(augment):
+    from tfx.components.util import examples_utils
+    from tfx.types import artifact_utils
+
+    examples, _ = augment()
+    assert artifact_utils.decode_split_names(examples.split_names) == ["train", "eval", "test"]
+    assert (examples.span, examples.version) == (7, 3)
+    assert examples_utils.get_payload_format_string(examples) == "FORMAT_TF_EXAMPLE"
+    assert examples_utils.get_file_format(examples) == "tfrecords_gzip"
+    assert sorted(os.listdir(examples.uri)) == ["Split-eval", "Split-test", "Split-train"]
+    assert os.listdir(f"{examples.uri}/Split-eval") == ["data_tfrecord-00000-of-00001.gz"]
+    counts = ("graph_edges", "edges_to_unknown", "neighbors", "examples_with_neighbors")
+    assert [examples.get_int_custom_property(name) for name in counts] == [22, 1, 21, 11]
+
+
+def test_files_of_the_input_do_not_matter(augment, files_of):
+    expected = [files_of(output.uri) for output in augment()]
+    splits = {"train": [TRAIN[7:], TRAIN[:7][::-1]], "eval": [EVAL[::-1]], "test": [TEST, []]}
+    again = augment(splits, name="again-")
+    assert [files_of(output.uri) for output in again] == expected
+
+
+@pytest.mark.slow
+def test_workers_do_not_matter(augment, files_of):
+    expected = [files_of(output.uri) for output in augment()]
+    two = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    again = augment(name="again-", beam_args=two)
+    assert [files_of(output.uri) for output in again] == expected
+
+
+# No example has three neighbors.
+@pytest.mark.parametrize(("features", "count"), [(None, 3), (("image",), 1)])
+def test_tfdv_finds_no_anomaly(augment, features, count):
+    import tensorflow_data_validation as tfdv
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from nsl_tfx.io import read_schema
+
+    options = PipelineOptions(["--runner=FnApiRunner"])
+
+    config = AugmentConfig(features=features, neighbors=GraphNeighborConfig(max_neighbors=count))
+    examples, schema = augment(config=config)
+    for split in ("train", "eval", "test"):
+        statistics = tfdv.generate_statistics_from_tfrecord(
+            f"{examples.uri}/Split-{split}/*", pipeline_options=options
+        )
+        found = tfdv.validate_statistics(statistics, read_schema(schema.uri))
+        assert dict(found.anomaly_info) == {}
+        assert not found.HasField("dataset_anomaly_info")
+
+
+def test_several_splits_share_their_neighbors(augment):
+    splits = {"train": [TRAIN[:6]], "more": [TRAIN[6:]]}
+    examples, _ = augment(splits, CONFIG.replace(splits=("train", "more")))
+    assert read_split(examples, "train")[b"train-05"]["NL_nbr_0_id"] == [b"train-07"]
+    assert len(read_split(examples, "more")) == 6
+
+
+def test_splits_without_part_in_the_graph_need_no_ids(augment):
+    splits = {"train": [TRAIN], "bare": [[{"image": [1.0] * 4}, {"image": [2.0] * 4}]]}
+    examples, _ = augment(splits)
+    import tensorflow as tf
+
+    from nsl_tfx.io import read_records
+
+    features = [
+        tf.train.Example.FromString(record.numpy()).features.feature
+        for record in read_records(f"{examples.uri}/Split-bare/*")
+    ]
+    assert [sorted(one) for one in features] == [["NL_num_nbrs", "image"]] * 2
+
+
+def drop_graph_info(examples, graph):
+    os.remove(f"{graph.uri}/graph.json")
+
+
+def cut_graph(examples, graph):
+    path = f"{graph.uri}/edges-00000-of-00001.parquet"
+    os.truncate(path, os.path.getsize(path) // 2)
+
+
+def cut_examples(examples, graph):
+    path = f"{examples.uri}/Split-eval/data_tfrecord-00000-of-00001.gz"
+    os.truncate(path, os.path.getsize(path) - 40)
+
+
+TWICE = {"train": [[*TRAIN, TRAIN[3]]]}
+CLASH = {"train": [[*TRAIN[1:], TRAIN[0] | {"NL_num_nbrs": [1]}]]}
+NAMELESS = {"train": [[*TRAIN, {"image": [1.0] * 4}]]}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"change": drop_graph_info}, r"graph\.json is missing"),
+        ({"change": cut_graph}, "cut off or damaged"),
+        ({"change": cut_examples}, None),
+        ({"splits": TWICE}, "every id once.*2 examples with the id b'train-03'"),
+        ({"splits": CLASH}, "no feature named 'NL_num_nbrs'"),
+        ({"splits": NAMELESS}, "an id in the feature 'id'.*Received 1 without"),
+        ({"splits": {"eval": [EVAL]}}, "splits of the examples: eval. Received: train"),
+        ({"config": CONFIG.replace(features=("nowhere",))}, "Received: nowhere"),
+        ({"config": CONFIG.replace(id_feature="key")}, "Received: key"),
+        (
+            {"schema": SCHEMA + 'feature { name: "NL_nbr_1_image" type: FLOAT }'},
+            "no feature named 'NL_nbr_1_image'",
+        ),
+    ],
+)
+def test_bad_input_publishes_nothing(augment, artifacts, options, message):
+    with pytest.raises(Exception, match=message):
+        augment(**options)
+    for name in ("augmented", "augmented-schema"):
+        folder = artifacts.folder / name
+        assert not folder.exists() or not os.listdir(folder)
+
+
+def test_component_hands_the_config_over_as_json():
+    from tfx.types import channel, standard_artifacts
+
+    from nsl_tfx.components import NeighborAugmenter, NeighborGraph
+
+    channels = {
+        "examples": channel.Channel(type=standard_artifacts.Examples),
+        "graph": channel.Channel(type=NeighborGraph),
+        "schema": channel.Channel(type=standard_artifacts.Schema),
+    }
+    component = NeighborAugmenter(config=CONFIG, **channels)
+    assert {key: output.type_name for key, output in component.outputs.items()} == {
+        "examples": "Examples",
+        "schema": "Schema",
+    }
+    assert set(component.inputs) == {"input_examples", "graph", "input_schema"}
+    assert AugmentConfig.from_json(component.exec_properties["config"]) == CONFIG
+    with pytest.raises(TypeError, match="Expected config to be an AugmentConfig"):
+        NeighborAugmenter(config={"features": ["image"]}, **channels)

@@ -1,0 +1,202 @@
+"""Neighbors written into tf.Examples, and the Schema of the result."""
+
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
+from nsl_tfx.graph.packing import (
+    augment_schema,
+    carried_features,
+    pack_example,
+    project_example,
+)
+from nsl_tfx.io import parsing_spec
+
+NAMES = GraphNeighborConfig(max_neighbors=2)
+
+
+def example(**features) -> bytes:
+    result = tf.train.Example()
+    for name, values in features.items():
+        feature = result.features.feature[name]
+        for value in values:
+            if isinstance(value, bytes):
+                feature.bytes_list.value.append(value)
+            elif isinstance(value, float):
+                feature.float_list.value.append(value)
+            else:
+                feature.int64_list.value.append(value)
+    return result.SerializeToString()
+
+
+def content(record: bytes) -> dict[str, list]:
+    features = tf.train.Example.FromString(record).features.feature
+    return {
+        name: [
+            *feature.bytes_list.value,
+            *feature.float_list.value,
+            *feature.int64_list.value,
+        ]
+        for name, feature in features.items()
+    }
+
+
+SEED = example(id=[b"s"], x=[1.0, 2.0], y=[3], none=[])
+
+
+def test_project_keeps_what_is_named_and_there():
+    assert content(project_example(SEED, ["x", "id", "absent"])) == {"id": [b"s"], "x": [1.0, 2.0]}
+    assert content(project_example(SEED, [])) == {}
+
+
+def test_pack_keeps_every_feature_and_adds_neighbors_in_order():
+    neighbors = [(0.75, example(id=[b"n"], x=[5.0, 6.0])), (0.5, example(y=[7]))]
+    assert content(pack_example(SEED, neighbors, NAMES)) == {
+        **content(SEED),
+        "NL_num_nbrs": [2],
+        "NL_nbr_0_weight": [0.75],
+        "NL_nbr_0_id": [b"n"],
+        "NL_nbr_0_x": [5.0, 6.0],
+        "NL_nbr_1_weight": [0.5],
+        "NL_nbr_1_y": [7],
+    }
+
+
+def test_pack_nothing():
+    assert content(pack_example(SEED, [], NAMES)) == {**content(SEED), "NL_num_nbrs": [0]}
+
+
+def test_names_are_configurable_except_the_number():
+    names = GraphNeighborConfig(max_neighbors=1, prefix="n", weight_suffix="/w")
+    packed = content(pack_example(b"", [(0.5, example(x=[1.0]))], names))
+    assert packed == {"NL_num_nbrs": [1], "n0/w": [0.5], "n0_x": [1.0]}
+
+
+def test_bytes_do_not_depend_on_the_order_of_features():
+    turned = example(none=[], y=[3], x=[1.0, 2.0], id=[b"s"])
+    neighbors = [(0.5, example(a=[1], b=[2], c=[3]))]
+    expected = pack_example(SEED, neighbors, NAMES)
+    assert pack_example(turned, [(0.5, example(c=[3], b=[2], a=[1]))], NAMES) == expected
+
+
+@pytest.mark.parametrize("name", ["NL_num_nbrs", "NL_nbr_0_weight", "NL_nbr_0_x"])
+def test_pack_refuses_a_clash(name):
+    with pytest.raises(ValueError, match=f"no feature named '{name}'"):
+        pack_example(example(**{name: [1]}), [(0.5, example(x=[1.0]))], NAMES)
+
+
+def test_pack_refuses_a_neighbor_feature_named_like_the_weight():
+    with pytest.raises(ValueError, match="NL_nbr_0_weight"):
+        pack_example(b"", [(0.5, example(weight=[1.0]))], NAMES)
+
+
+SCHEMA = text_format.Parse(
+    """
+    feature {
+      name: "id" type: BYTES presence { min_fraction: 1 min_count: 1 } shape { dim { size: 1 } }
+      unique_constraints { min: 5 }
+    }
+    feature {
+      name: "x" type: FLOAT presence { min_fraction: 1 min_count: 1 }
+      shape { dim { size: 2 } dim { size: 3 } }
+      float_domain { min: 0 max: 1 }
+      drift_comparator { jensen_shannon_divergence { threshold: 0.1 } }
+    }
+    feature { name: "y" type: INT presence { min_count: 1 } value_count { min: 1 max: 1 } }
+    feature { name: "words" type: BYTES domain: "vocabulary" }
+    string_domain { name: "vocabulary" value: "a" }
+    default_environment: "TRAINING"
+    """,
+    schema_pb2.Schema(),
+)
+
+
+def by_name(schema) -> dict[str, schema_pb2.Feature]:
+    return {feature.name: feature for feature in schema.feature}
+
+
+def test_schema_keeps_what_it_had():
+    augmented = augment_schema(SCHEMA, AugmentConfig())
+    assert list(augmented.feature[:4]) == list(SCHEMA.feature)
+    assert augmented.string_domain == SCHEMA.string_domain
+    assert augmented.default_environment == SCHEMA.default_environment
+
+
+@pytest.mark.parametrize(
+    ("features", "carried"),
+    [(None, ["id", "x", "y", "words"]), (("x",), ["x"]), ((), [])],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_schema_names_every_new_feature(features, carried, count):
+    config = AugmentConfig(features=features, neighbors=NAMES.replace(max_neighbors=count))
+    new = [feature.name for feature in augment_schema(SCHEMA, config).feature[4:]]
+    assert carried_features(SCHEMA, config) == tuple(carried)
+    assert new == [
+        "NL_num_nbrs",
+        *(f"NL_nbr_{i}_{name}" for i in range(count) for name in ["weight", *carried]),
+    ]
+
+
+def test_neighbors_features_are_optional_copies():
+    features = by_name(augment_schema(SCHEMA, AugmentConfig()))
+    assert features["NL_nbr_0_x"] == text_format.Parse(
+        """
+        name: "NL_nbr_0_x" type: FLOAT value_count { min: 6 max: 6 }
+        float_domain { min: 0 max: 1 }
+        """,
+        schema_pb2.Feature(),
+    )
+    assert features["NL_nbr_2_id"] == text_format.Parse(
+        'name: "NL_nbr_2_id" type: BYTES value_count { min: 1 max: 1 }', schema_pb2.Feature()
+    )
+    assert features["NL_nbr_1_words"] == text_format.Parse(
+        'name: "NL_nbr_1_words" type: BYTES domain: "vocabulary"', schema_pb2.Feature()
+    )
+    assert features["NL_num_nbrs"].presence.min_fraction == 1
+
+
+def test_packed_examples_parse_with_the_schema_and_gaps_are_zero():
+    config = AugmentConfig(features=("x", "id"), neighbors=NAMES)
+    spec = parsing_spec(augment_schema(SCHEMA, config))
+    seed = example(id=[b"s"], x=[0.0] * 6, y=[1])
+    neighbor = project_example(example(id=[b"n"], x=[0.5] * 6, y=[1]), config.features)
+    records = [pack_example(seed, [(0.75, neighbor)], NAMES), pack_example(seed, [], NAMES)]
+    parsed = tf.io.parse_example(records, spec)
+    assert parsed["NL_num_nbrs"].numpy().tolist() == [[1], [0]]
+    assert parsed["NL_nbr_0_weight"].numpy().tolist() == [[0.75], [0.0]]
+    assert parsed["NL_nbr_0_x"].numpy().tolist() == [[0.5] * 6, [0.0] * 6]
+    assert parsed["NL_nbr_0_id"].numpy().tolist() == [[b"n"], [b""]]
+    assert parsed["NL_nbr_1_weight"].numpy().tolist() == [[0.0], [0.0]]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (AugmentConfig(features=("x", "z")), r"features of the schema: id, x, y, words.*: z\."),
+        (AugmentConfig(neighbors=GraphNeighborConfig(max_neighbors=1, prefix="")), None),
+    ],
+)
+def test_schema_config_mismatch(config, message):
+    if message is None:
+        assert "0_x" in by_name(augment_schema(SCHEMA, config))
+        return
+    with pytest.raises(ValueError, match=message):
+        augment_schema(SCHEMA, config)
+
+
+@pytest.mark.parametrize("name", ["NL_num_nbrs", "NL_nbr_0_weight", "NL_nbr_1_x"])
+def test_schema_refuses_a_clash(name):
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(SCHEMA)
+    schema.feature.add(name=name, type=schema_pb2.FLOAT)
+    with pytest.raises(ValueError, match=f"no feature named '{name}'"):
+        augment_schema(schema, AugmentConfig(features=("x",)))
+
+
+def test_schema_refuses_a_carried_feature_named_like_the_weight():
+    schema = schema_pb2.Schema()
+    schema.feature.add(name="weight", type=schema_pb2.FLOAT)
+    with pytest.raises(ValueError, match="no feature named 'NL_nbr_0_weight'"):
+        augment_schema(schema, AugmentConfig())

@@ -1,0 +1,117 @@
+"""From ids and vectors to a graph: config, order of rows, bad input."""
+
+import numpy as np
+import pytest
+
+from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.graph import build_similarity_graph
+
+CONFIG = SimilarityGraphConfig(embedding_feature="x", num_neighbors=4)
+
+
+def circle(degrees) -> np.ndarray:
+    radians = np.deg2rad(np.asarray(degrees, np.float64))
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1)
+
+
+def named_edges(graph) -> set[tuple[bytes, bytes]]:
+    ends = zip(graph.edges.source, graph.edges.target, strict=True)
+    return {(graph.ids[source], graph.ids[target]) for source, target in ends}
+
+
+# a and b are each other's nearest; c's nearest is b, 20 degrees away; d is far from all.
+IDS = [b"a", b"b", b"c", b"d"]
+VECTORS = circle([0, 10, 30, 120])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"num_neighbors": 1, "symmetrize": "none"}, {"ab", "ba", "cb", "dc"}),
+        ({"num_neighbors": 1}, {"ab", "ba", "cb", "bc", "dc", "cd"}),
+        ({"num_neighbors": 1, "symmetrize": "mutual"}, {"ab", "ba"}),
+        ({"similarity_threshold": 0.9}, {"ab", "ba", "bc", "cb"}),
+        ({"similarity_threshold": 0.8}, {"ab", "ba", "bc", "cb", "ac", "ca"}),
+        ({"similarity_threshold": 1.0}, set()),
+    ],
+)
+def test_each_setting_changes_the_edges(changes, expected):
+    graph = build_similarity_graph(IDS, VECTORS, CONFIG.replace(**changes))
+    assert named_edges(graph) == {(p[0].encode(), p[1].encode()) for p in expected}
+
+
+def test_an_edge_at_the_threshold_stays():
+    # Weight 0.8, which float32 rounds up and a float64 threshold does not.
+    graph = build_similarity_graph(
+        [b"a", b"b"], [[1, 0], [4, 3]], CONFIG.replace(similarity_threshold=0.8)
+    )
+    assert len(graph.edges) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_order_of_rows_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    vectors = np.concatenate([rng.normal(size=(60, 5)), np.ones((20, 5))])
+    ids = [b"%d" % number for number in range(80)]  # b"10" comes before b"9"
+    graph = build_similarity_graph(ids, vectors, CONFIG)
+    order = rng.permutation(80)
+    shuffled = build_similarity_graph([ids[i] for i in order], vectors[order], CONFIG)
+    assert graph.ids == shuffled.ids == sorted(ids)
+    for name in ("source", "target", "weight"):
+        assert getattr(graph.edges, name).tobytes() == getattr(shuffled.edges, name).tobytes()
+    assert [ids[order[row]] for row in shuffled.order] == graph.ids
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"num_neighbors": 3, "similarity_threshold": 0.9},
+            {"below_threshold": 8, "not_mutual": 0, "nodes_at_cap": 0},
+        ),
+        (
+            {"num_neighbors": 1, "symmetrize": "mutual"},
+            {"below_threshold": 0, "not_mutual": 2, "nodes_at_cap": 4},
+        ),
+        ({"num_neighbors": 3}, {"below_threshold": 0, "not_mutual": 0, "nodes_at_cap": 0}),
+        ({"num_neighbors": 2}, {"below_threshold": 0, "not_mutual": 0, "nodes_at_cap": 4}),
+    ],
+)
+def test_drops_are_counted_by_cause(changes, expected):
+    assert build_similarity_graph(IDS, VECTORS, CONFIG.replace(**changes)).drops == expected
+
+
+def test_one_node_has_no_edges():
+    graph = build_similarity_graph([b"a"], [[1.0, 2.0]], CONFIG)
+    assert (graph.ids, len(graph.edges)) == ([b"a"], 0)
+
+
+def test_no_node_has_no_edges():
+    graph = build_similarity_graph([], np.zeros((0, 3)), CONFIG)
+    assert (graph.ids, len(graph.edges)) == ([], 0)
+
+
+@pytest.mark.parametrize("ids", [[b"\xff\xfe", b"\x00"], [b"a", b"a\x00"]])
+def test_ids_are_any_bytes(ids):
+    assert build_similarity_graph(ids, [[1.0], [2.0]], CONFIG).ids == sorted(ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "vectors", "message"),
+    [
+        ([b"a", b"b"], [[1.0], [np.nan]], r"finite.*NaN or infinity in those of b'b'"),
+        ([b"a", b"b"], [[1.0], [-np.inf]], r"finite.*NaN or infinity in those of b'b'"),
+        ([b"a", b"b"], [[1.0], [1e300]], r"finite.*NaN or infinity in those of b'b'"),
+        ([b"a", b"b"], [[0.0, 0.0], [1.0, 0.0]], r"other than zero.*zeros for b'a'"),
+        ([b"a", b"b"], [[1e-300], [1.0]], r"other than zero.*zeros for b'a'"),
+        ([b"a", b"a", b"b"], [[1.0]] * 3, r"every id once. Received 1 of them.*b'a'"),
+        ([b"a", b""], [[1.0]] * 2, r"not empty. Received: an empty id in row 1"),
+        ([b"a", b"b"], [[1.0]] * 3, r"shape \[2, dimension\].*Received shape: \[3, 1\]"),
+        ([b"a", b"b"], [1.0, 2.0], r"Received shape: \[2\]"),
+        ([b"a"], np.zeros((1, 0)), r"Received shape: \[1, 0\]"),
+        ([b"%d" % i for i in range(9)], np.zeros((9, 2)), r"b'4' and 4 more"),
+    ],
+)
+def test_bad_input_is_named(ids, vectors, message):
+    with pytest.raises(ValueError, match=message):
+        build_similarity_graph(ids, vectors, CONFIG)
