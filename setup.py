@@ -32,19 +32,20 @@ setup(
     # Lower bounds are the oldest releases that install and pass the tests beside TFX 1.16.
     install_requires=[
         "tfx>=1.16,<1.22",
-        "apache-beam>=2.60,<3",
-        "keras>=3.6,<4",
+        "apache-beam>=2.69,<3",
+        "keras>=3.7,<4",
         "ml-metadata>=1.16,<1.22",
         "tensorflow>=2.16,<2.22",
         "tensorflow-data-validation>=1.16,<1.22",
+        "tensorflow-metadata>=1.16,<1.22",
         "tensorflow-model-analysis>=0.47,<0.53",
         "click>=8.1",
         "dill>=0.3.7",  # tfx_bsl 1.16 imports it without declaring it
         "faiss-cpu>=1.9",
         "google-crc32c>=1.5",  # without it Beam computes TFRecord checksums in Python
         "jinja2>=3.1",
-        "matplotlib>=3.8",
-        "numpy>=1.23.5",
+        "numpy>=1.25",
+        "protobuf>=3.20.3",
         "pyarrow>=10",
         "rich>=13",
         "scipy>=1.11",
