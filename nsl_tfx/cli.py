@@ -65,7 +65,11 @@ def _plain_errors(log_path: str | None) -> Iterator[None]:
             with open(log_path, "a", encoding="utf-8") as log:
                 traceback.print_exc(file=log)
         except OSError:
-            traceback.print_exc()
+            click.echo("Run it again with --verbose for the whole story.", err=True)
         else:
             click.echo(f"The whole story is at the end of {log_path}.", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

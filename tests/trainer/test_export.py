@@ -1,0 +1,90 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nsl_tfx.trainer import export_model
+from tests.trainer.models import make_model
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        return self.dense(inputs["x"])
+
+
+def make_sequential():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(3)])
+
+
+def make_subclassed():
+    model = Subclassed()
+    model({"x": tf.zeros([1, 3])})
+    return model
+
+
+MODELS = {
+    "functional": lambda: make_model(None),
+    "sequential": make_sequential,
+    "subclassed": make_subclassed,
+}
+ROWS = np.float32([[1, 2, 3], [-1, 0, 1]])
+
+
+@pytest.fixture(params=MODELS)
+def exported(request, tmp_path, schema):
+    model = MODELS[request.param]()
+    path = str(tmp_path / "model")
+    export_model(model, path, schema, ["x"])
+    logits = model({"x": ROWS} if request.param == "subclassed" else ROWS)
+    loaded = tf.saved_model.load(path)
+    yield request.param, loaded.signatures, logits
+    del loaded  # Until here: the signatures hold its variables weakly.
+
+
+def serialized(rows):
+    examples = []
+    for row in rows:
+        example = tf.train.Example()
+        example.features.feature["x"].float_list.value.extend(row)
+        # A client may send what the model does not read.
+        example.features.feature["id"].bytes_list.value.append(b"7")
+        examples.append(example.SerializeToString())
+    return tf.constant(examples)
+
+
+def test_serving_takes_examples(exported):
+    _, signatures, logits = exported
+    found = signatures["serving_default"](examples=serialized(ROWS))
+    assert list(found) == ["probabilities"]
+    np.testing.assert_allclose(found["probabilities"], tf.nn.softmax(logits), rtol=1e-5)
+
+
+def test_gradients_flow_through_the_raw_features(exported):
+    _, signatures, logits = exported
+    x = tf.constant(ROWS)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        found = signatures["raw_features"](x=x)
+    np.testing.assert_allclose(found["logits"], logits, rtol=1e-5)
+    assert np.any(tape.gradient(found["logits"], x) != 0)
+
+
+def test_embeddings_are_what_the_last_layer_gets(exported):
+    kind, signatures, _ = exported
+    found = signatures["raw_features"](x=tf.constant(ROWS))
+    width = {"functional": 4, "sequential": 2}.get(kind)
+    assert ("embeddings" in found) == (width is not None)
+    if width:
+        assert found["embeddings"].shape == (2, width)
+
+
+def test_nothing_of_training_is_left(exported):
+    _, signatures, _ = exported
+    for signature in signatures.values():
+        names = [operation.name for operation in signature.graph.get_operations()]
+        names += list(signature.structured_input_signature[1])
+        assert not [name for name in names if "NL_nbr" in name or "adversarial" in name.lower()]
