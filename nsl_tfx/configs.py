@@ -221,10 +221,12 @@ class SimilarityGraphConfig(Config):
         embedding_feature: The float feature that holds each example's vector.
         id_feature: The feature that holds each example's unique id.
         label_feature: Where named, the share of edges that join equal labels is reported. Examples
-            without it are allowed and left out of that share.
+            without it are allowed and left out of that share. It never decides about an edge.
         splits: The splits whose examples become nodes.
-        num_neighbors: How many nearest neighbors of each node are looked at.
-        similarity_threshold: Edges of a lower cosine similarity are dropped.
+        num_neighbors: How many nearest neighbors of each node are looked at. With `union` a node
+            may end up with more edges, since it can be a neighbor of many.
+        similarity_threshold: Edges of a lower cosine similarity, rounded to millionths, are
+            dropped.
         symmetrize: Whether an edge needs one of its ends to be a nearest neighbor of the other
             (union, both directions written), both of them (mutual), or stays directed (none).
     """
@@ -237,6 +239,10 @@ class SimilarityGraphConfig(Config):
     similarity_threshold: float = bounded(-1.0, ge=-1, le=1, unit="cosine similarity")
     symmetrize: Symmetrize = Symmetrize.UNION
 
+    def check(self) -> None:
+        """Raises ValueError where no split, or one twice, would become nodes."""
+        _check_splits(self.splits, "SimilarityGraphConfig.splits")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentConfig(Config):
@@ -244,7 +250,7 @@ class AugmentConfig(Config):
 
     Attributes:
         id_feature: The feature that holds each example's unique id.
-        features: The features of a neighbor that are carried along; every feature of the neighbor,
+        features: The features of a neighbor that are carried along; every feature of the Schema,
             id and label included, when None.
         neighbors: How many neighbors, and how their features are named.
         splits: The splits whose examples get neighbors, and supply them. Other splits are copied
@@ -263,6 +269,20 @@ class AugmentConfig(Config):
                 "Expected AugmentConfig.neighbors.max_neighbors >= 1 (neighbors). "
                 f"Received: max_neighbors={self.neighbors.max_neighbors}."
             )
+        _check_splits(self.splits, "AugmentConfig.splits")
+        if len(set(self.features or ())) < len(self.features or ()):
+            raise ValueError(
+                "Expected every feature once in AugmentConfig.features. "
+                f"Received: {', '.join(self.features or ())}."
+            )
+
+
+def _check_splits(splits: tuple[str, ...], where: str) -> None:
+    if not splits or len(set(splits)) < len(splits):
+        raise ValueError(
+            f"Expected {where} to name at least one split, each once. "
+            f"Received: {', '.join(splits) or 'none'}."
+        )
 
 
 class AttackName(str, enum.Enum):

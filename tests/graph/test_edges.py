@@ -63,5 +63,5 @@ def test_concatenate_nothing():
 
 
 def test_rejects_different_lengths():
-    with pytest.raises(ValueError, match="of one length. Received lengths: 2, 1, 2"):
+    with pytest.raises(ValueError, match=r"of one length\. Received lengths: 2, 1, 2"):
         EdgeList([0, 1], [1], [0.5, 0.5])

@@ -128,7 +128,7 @@ def test_counts():
 
 def test_two_examples_of_one_id_are_refused():
     rows = [(split, b"a", record(b"a")) for split in ("train", "more")]
-    with pytest.raises(Exception, match="every id once.*2 examples with the id b'a'"):
+    with pytest.raises(Exception, match=r"every id once.*2 examples with the id b'a'"):
         run_attach(rows, [], (), NAMES, equal_to([]))
 
 
