@@ -8,15 +8,16 @@ import subprocess
 import sys
 from typing import Any
 
+from absl import logging as absl_logging
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from nsl_tfx.graph import read_graph_info
 from nsl_tfx.pipelines.digits.data import SPLIT_SIZES, write_digits
-from nsl_tfx.pipelines.digits.pipeline import create_pipeline
+from nsl_tfx.pipelines.digits.pipeline import PIPELINE_NAME, create_pipeline
 from nsl_tfx.pipelines.lineage import ArtifactRecord, last_outputs, open_sqlite
-from nsl_tfx.pipelines.local import run_locally
+from nsl_tfx.pipelines.local import only_run_in, run_locally
 
 _LABELLED_SHARE = 0.1
 _SERVED_DIGITS = 10
@@ -30,26 +31,37 @@ def run(root: str, seed: int, console: Console) -> None:
         seed: Seed of the split, of training and of the attacks.
         console: Where to print.
     """
-    # One folder a seed: another seed's data is other data, and reusing it would mix them up.
-    root = os.path.join(os.path.abspath(root), f"seed-{seed}")
-    data_root = os.path.join(root, "data")
-    write_digits(data_root, _LABELLED_SHARE, seed)
+    root = os.path.abspath(root)
+    # What TFX tells of each step is for the log; libraries turn it off by default.
+    absl_logging.set_verbosity(absl_logging.INFO)
+    folder = _folder(root, seed)
+    data_root = os.path.join(folder, "data")
     labelled = round(SPLIT_SIZES["train"] * _LABELLED_SHARE)
     console.print(
         f"{SPLIT_SIZES['train']:,} handwritten digits to train on, {labelled} of them labelled; "
         f"{SPLIT_SIZES['test']} to test on."
     )
-    pipeline = create_pipeline(root, data_root, seed)
-    run_locally(pipeline, console)
-    outputs = last_outputs(
-        open_sqlite(os.path.join(root, "metadata.sqlite")), pipeline.pipeline_info.pipeline_name
-    )
+    with only_run_in(folder):
+        write_digits(data_root, _LABELLED_SHARE, seed)
+        run_locally(create_pipeline(folder, data_root, seed), console)
+    outputs = outputs_of(root, seed)
     console.print()
     console.print(graph_table(read_graph_info(outputs["GraphBuilder"]["graph"].uri)))
     evaluation = read_evaluation(outputs["RobustnessEvaluator"]["evaluation"])
     console.print(model_table(evaluation))
-    _print_verdict(outputs, root, console)
+    _print_verdict(outputs, folder, console)
     _print_served(outputs["Pusher"]["pushed_model"], data_root, console)
+
+
+def outputs_of(root: str, seed: int) -> dict[str, dict[str, ArtifactRecord]]:
+    """Returns what the last run with this seed made: node id to output key to artifact."""
+    store = open_sqlite(os.path.join(_folder(root, seed), "metadata.sqlite"))
+    return last_outputs(store, PIPELINE_NAME)
+
+
+def _folder(root: str, seed: int) -> str:
+    # One folder a seed: another seed's data is other data, and reusing it would mix them up.
+    return os.path.join(root, f"seed-{seed}")
 
 
 def read_evaluation(evaluation: ArtifactRecord) -> dict[str, Any]:
@@ -115,7 +127,7 @@ def _points(gain: dict[str, Any]) -> str:
 
 
 def _print_verdict(
-    outputs: dict[str, dict[str, ArtifactRecord]], root: str, console: Console
+    outputs: dict[str, dict[str, ArtifactRecord]], folder: str, console: Console
 ) -> None:
     blessing = outputs["RobustnessEvaluator"]["blessing"].properties
     blessed = blessing["blessed"] == 1
@@ -125,7 +137,7 @@ def _print_verdict(
     places = {
         "pushed model": pushed.get("pushed_destination") or "none",
         "report": os.path.join(outputs["RobustnessEvaluator"]["evaluation"].uri, "report.html"),
-        "metadata": os.path.join(root, "metadata.sqlite"),
+        "metadata": os.path.join(folder, "metadata.sqlite"),
     }
     console.print()
     for name, path in places.items():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import time
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -53,6 +57,28 @@ def run_locally(pipeline: tfx.dsl.Pipeline, console: Console) -> dict[str, str]:
     with mock.patch.object(launcher, "Launcher", ObservedLauncher):
         tfx.orchestration.LocalDagRunner().run(pipeline)
     return progress.states
+
+
+@contextlib.contextmanager
+def only_run_in(folder: str) -> Iterator[None]:
+    """Keeps a second run out of a pipeline's folder: SQLite metadata has room for one writer.
+
+    Args:
+        folder: Made where it is missing. The lock goes with the process, however that ends.
+
+    Raises:
+        RuntimeError: Another run is at work there.
+    """
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, ".lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f"Expected no other run in {folder}; one is at work there. Wait for it to end, or "
+                "choose another folder."
+            ) from None
+        yield
 
 
 class _Progress:

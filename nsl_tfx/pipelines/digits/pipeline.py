@@ -10,6 +10,7 @@ from tfx import v1 as tfx
 import nsl_tfx as nsl
 from nsl_tfx.components import GraphBuilder, NeighborAugmenter, RobustnessEvaluator
 
+PIPELINE_NAME = "digits"
 NUM_NEIGHBORS = 5
 EPSILON = 0.1
 TRAIN_STEPS = 600
@@ -114,7 +115,7 @@ def create_pipeline(root: str, data_root: str, seed: int = 0) -> tfx.dsl.Pipelin
         ),
     )
     return tfx.dsl.Pipeline(
-        pipeline_name="digits",
+        pipeline_name=PIPELINE_NAME,
         pipeline_root=os.path.join(root, "artifacts"),
         components=[
             example_gen,
