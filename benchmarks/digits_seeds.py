@@ -33,10 +33,9 @@ def run_seed(root: str, seed: int, console: Console) -> dict[str, float]:
     """Runs the pipeline and returns accuracies by model and condition, in percent."""
     from nsl_tfx.pipelines import demo
 
-    demo.run(root, seed, Console(file=open(os.devnull, "w")))
-    evaluation = demo.read_evaluation(
-        demo.outputs_of(root, seed)["RobustnessEvaluator"]["evaluation"]
-    )
+    demo.run(root, seed, Console(quiet=True))
+    outputs = demo.outputs_of(root, seed)
+    evaluation = demo.read_evaluation(outputs["RobustnessEvaluator"]["evaluation"])
     row = {
         f"{model} {condition}": 100 * evaluation[model][key]["value"]
         for model in ("baseline", "model")

@@ -40,8 +40,8 @@ def test_a_failing_node_is_named(local, tmp_path):
 
 def test_a_second_run_is_kept_out(local, tmp_path):
     folder = str(tmp_path / "new")
-    with local.only_run_in(folder), pytest.raises(RuntimeError, match="one is at work there"):
-        with local.only_run_in(folder):
-            pass
+    first, second = (local.only_run_in(folder) for _ in range(2))
+    with first, pytest.raises(RuntimeError, match="one is at work there"):
+        second.__enter__()
     with local.only_run_in(folder):
         pass
