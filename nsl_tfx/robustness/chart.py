@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from nsl_tfx.robustness.result import CurvePoint
 
-WIDTH, HEIGHT = 720, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 20, 20, 66
+WIDTH, HEIGHT = 720, 380
+# Room for labels of 24 units, which is how large they are on a phone.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 94, 30, 16, 46
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import tensorflow as tf
+
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.data import Batches, collect
 from nsl_tfx.robustness.measure import measure
@@ -67,7 +69,7 @@ def evaluate(
             reference.check_attackable(config.features)
         except UnusableModelError as error:
             unusable = error
-    inputs = {**(reference.inputs if reference else {}), **tested.inputs}
+    inputs = _join_inputs(tested, reference)
     if callable(examples):
         examples = examples([*inputs, config.label_feature, *filter(None, [config.id_feature])])
     rows = collect(
@@ -100,6 +102,20 @@ def evaluate(
 
 def _load(model: str | os.PathLike[str] | ModelUnderTest) -> ModelUnderTest:
     return model if isinstance(model, ModelUnderTest) else load_model(os.fspath(model))
+
+
+def _join_inputs(
+    model: ModelUnderTest, baseline: ModelUnderTest | None
+) -> dict[str, tf.TensorSpec]:
+    inputs = dict(model.inputs)
+    for name, spec in (baseline.inputs if baseline else {}).items():
+        own = inputs.setdefault(name, spec)
+        if own.dtype != spec.dtype or not own.shape[1:].is_compatible_with(spec.shape[1:]):
+            raise ValueError(
+                f"Expected a baseline model that takes {name!r} as the model does: "
+                f"{own.dtype.name} {own.shape}. Received: {spec.dtype.name} {spec.shape}."
+            )
+    return inputs
 
 
 def _compare(scores: ModelScores, baseline: ModelScores, config: RobustnessConfig) -> Comparison:

@@ -78,12 +78,9 @@ def _interval(share: Proportion) -> str:
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    shown = {
-        name: value
+    shown = [
+        name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
         for name, value in settings.items()
-        if name not in _SHARED_SETTINGS and value is not None
-    }
-    return (
-        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
-        or "\N{EN DASH}"
-    )
+        if name not in _SHARED_SETTINGS and value is not None and value is not False
+    ]
+    return ", ".join(shown) or "\N{EN DASH}"

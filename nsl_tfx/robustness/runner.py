@@ -65,9 +65,7 @@ class Runner:
         self._examples = examples
         self._attacked = features
         self._size = model.batch_size or min(batch_size, len(examples))
-        self._predict = tf.function(model.function, reduce_retracing=True)
-        self._gradient = tf.function(self._measure_gradient)
-        self._compiled: dict[str, Any] = {}
+        self._traced: dict[str, Any] = {}
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Returns `[rows, classes]`."""
@@ -84,7 +82,8 @@ class Runner:
         """
         parts: list[dict[str, Any]] = []
         for batch, count in self._cut(rows):
-            found = self._gradient(*self._split(self._inputs(batch)), self._labels(batch))
+            arguments = (*self._split(self._inputs(batch)), self._labels(batch))
+            found = self._trace("gradient", self._measure_gradient, *arguments)(*arguments)
             parts.append({k: [v[:count].numpy() for v in found[k]] for k in found})
         return {
             name: GradientHealth(
@@ -106,11 +105,13 @@ class Runner:
         """
         adversarial: dict[str, list[NDArray[Any]]] = {name: [] for name in self._attacked}
         scores: list[NDArray[Any]] = []
+        # The settings are constants of the graph.
+        key = f"{type(attack).__name__} {attack.to_json()}"
         for number, (batch, count) in enumerate(self._cut(rows)):
             state = np.random.SeedSequence([*seed, number]).generate_state(2)
             moving, still = self._split(self._inputs(batch))
             arguments = (moving, still, self._labels(batch), tf.constant(state.view(np.int32)))
-            found = self._compile(attack, *arguments)(*arguments)
+            found = self._trace(key, self._apply(attack), *arguments)(*arguments)
             for name, value in found.items():
                 adversarial[name].append(value[:count].numpy())
             scores.append(self._predict({**still, **found})[:count].numpy())
@@ -121,22 +122,30 @@ class Runner:
         right = is_right(logits, self._examples.labels[rows])
         return Attacked(~right & ~invalid, points, logits.argmax(axis=1), invalid)
 
-    def _compile(self, attack: Attack, *arguments: Any) -> Callable[..., Any]:
-        # An attack's settings are constants of its graph. Traced by hand, because TensorFlow takes
-        # the graphs of several attacks for one function that is traced again and again, and warns.
-        key = f"{type(attack).__name__}{attack.to_json()}"
-        if key not in self._compiled:
+    def _predict(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return self._trace("logits", self._model.function, inputs)(inputs)
 
-            def run(moving: Any, still: Any, labels: tf.Tensor, seed: tf.Tensor) -> Any:
-                def loss(x: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-                    logits = self._model.function({**still, **x})
-                    wrong = tf.argmax(logits, axis=1) != labels
-                    return _cross_entropy(logits, labels), wrong
+    def _trace(self, key: str, function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+        """Returns the function's graph, made once.
 
-                return attack(loss, moving, seed=seed)
+        By hand, because TensorFlow takes the graphs of several attacks and models for one function
+        that is traced again and again, and warns.
+        """
+        if key not in self._traced:
+            # Nothing here is Python's control flow, which costs much to look for.
+            graph = tf.function(function, autograph=False)
+            self._traced[key] = graph.get_concrete_function(*arguments)
+        return self._traced[key]
 
-            self._compiled[key] = tf.function(run).get_concrete_function(*arguments)
-        return self._compiled[key]
+    def _apply(self, attack: Attack) -> Callable[..., Any]:
+        def run(moving: Any, still: Any, labels: tf.Tensor, seed: tf.Tensor) -> Any:
+            def loss(x: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+                logits = self._model.function({**still, **x})
+                return _cross_entropy(logits, labels), tf.argmax(logits, axis=1) != labels
+
+            return attack(loss, moving, seed=seed)
+
+        return run
 
     def _measure_gradient(self, moving: Any, still: Any, labels: tf.Tensor) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:

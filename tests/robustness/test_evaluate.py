@@ -1,0 +1,427 @@
+"""The evaluation against exact answers, planted defects and bad input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nsl_tfx.attacks import FGSM
+from nsl_tfx.configs import AttackName, NormType, RobustnessConfig
+from nsl_tfx.robustness import ModelUnderTest, UnusableModelError, Verdict, evaluate
+from nsl_tfx.robustness import measure as measure_module
+
+CONFIG = RobustnessConfig(
+    features=("x",), label_feature="y", epsilon=0.1, steps=10, restarts=1, noise_draws=5
+)
+DIGITS = CONFIG.replace(
+    features=("image",),
+    label_feature="label",
+    clip_value_min=0.0,
+    clip_value_max=1.0,
+    steps=20,
+    restarts=0,
+)
+
+# Enough where it does not matter which attacks there are: a graph is made for each.
+QUICK = DIGITS.replace(attacks=("fgsm",))
+
+
+def linear_data(linear, count=150, seed=0):
+    x = np.random.default_rng(seed).uniform(-1, 1, (count, len(linear.weights)))
+    x = x.astype(np.float32)
+    return {"x": x, "y": (x @ linear.weights + linear.bias).argmax(axis=1)}
+
+
+# ---- exact answers -----------------------------------------------------------------------------
+
+
+def test_no_attack_goes_below_the_exact_accuracy_of_a_linear_model(linear):
+    data = linear_data(linear)
+    config = CONFIG.replace(curve=(0.02, 0.05, 0.2, 0.4))
+    result = evaluate(linear.model(), data, config)
+    for epsilon in config.epsilons:
+        exact = linear.exact_robust(data["x"], data["y"], epsilon)
+        # A margin of a rounding error may fall on either side.
+        safely = linear.exact_robust(data["x"], data["y"], epsilon * 1.0001)
+        robust = result.model.rows.robust_at(epsilon)
+        assert not (safely & ~robust).any()
+        assert robust.mean() - exact.mean() < 0.05
+    assert result.model.robust_accuracy.count < result.model.accuracy.count
+
+
+def test_two_linear_classes_are_attacked_optimally():
+    rng = np.random.default_rng(3)
+    from_zero = rng.normal(size=(6, 1)).astype(np.float32)
+    model = ModelUnderTest(
+        lambda f: tf.concat([tf.zeros_like(f["x"][:, :1]), f["x"] @ from_zero], axis=1),
+        {"x": tf.TensorSpec([None, 6], tf.float32)},
+    )
+    x = rng.uniform(-1, 1, (200, 6)).astype(np.float32)
+    score = (x @ from_zero)[:, 0]
+    result = evaluate(model, {"x": x, "y": (score > 0).astype(int)}, CONFIG)
+    exact = np.abs(score) > 0.1 * np.abs(from_zero).sum()
+    assert (result.model.rows.robust_at(0.1) == exact).all()
+    assert result.verdict is Verdict.PASS
+
+
+def test_the_union_counts_examples_and_not_means():
+    """Two attacks break different halves: the union is 0 where each attack's mean is a half."""
+    result = evaluate(*two_traps(), CONFIG.replace(attacks=("fgsm", "pgd"), restarts=0))
+    assert [attack.accuracy.value for attack in result.model.attacks] == [0.5, 0.5]
+    assert result.model.robust_accuracy.value == 0
+
+
+def two_traps():
+    """Even examples fall only half-way up the step, odd ones only at its end, behind a valley."""
+
+    def logits(features):
+        x = features["x"][:, 0]
+        moved = x - tf.round(x)
+        half_way = tf.where(moved < 0.05, 40 * moved - 1, 1 - 60 * (moved - 0.05))
+        valley = tf.where(moved < 0.04, 10 * moved - 1, -0.6 - 4 * (moved - 0.04))
+        at_the_end = tf.where(moved < 0.095, valley, 1.0)
+        odd = tf.math.floormod(tf.round(x), 2.0) == 1
+        return tf.stack([tf.zeros_like(x), tf.where(odd, at_the_end, half_way)], axis=1)
+
+    model = ModelUnderTest(logits, {"x": tf.TensorSpec([None, 1], tf.float32)})
+    return model, {"x": np.arange(40.0)[:, None], "y": np.zeros(40, int)}
+
+
+def test_a_curve_never_rises_and_starts_at_the_clean_accuracy(digits):
+    config = DIGITS.replace(curve=(0.02, 0.05, 0.2))
+    result = evaluate(digits.under_test(), digits.data(), config)
+    shares = [point.accuracy.value for point in result.model.curve]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == result.model.accuracy.value
+    assert [point.epsilon for point in result.model.curve] == [0.0, 0.02, 0.05, 0.1, 0.2]
+    assert result.model.curve[3].accuracy == result.model.robust_accuracy
+
+
+# ---- honest and broken models ------------------------------------------------------------------
+
+
+def test_an_honest_network_passes(digits):
+    config = DIGITS.replace(min_accuracy=0.85, min_robust_accuracy=0.2)
+    result = evaluate(digits.under_test(), digits.data(), config)
+    assert result.verdict is Verdict.PASS, result.reason
+    assert all(check.passed for check in result.model.checks)
+    assert result.model.accuracy.value > 0.9
+    assert result.model.robust_accuracy.value < 0.7
+
+
+def _round(digits, x):
+    return digits.logits(tf.round(4 * x) / 4)
+
+
+def _random(digits, x):
+    return digits.logits(x + tf.random.normal(tf.shape(x), stddev=0.1))
+
+
+def _wavy(digits, x):
+    # The derivative of the ripple hides the digit's, and a single full step ignores it.
+    return digits.logits(x + 0.03 * tf.sin(300 * x))
+
+
+DEFECTS = {
+    "saturated logits": (lambda d, x: 30 * d.logits(x), "C3", "saturated; export logits"),
+    "softmax": (lambda d, x: tf.nn.softmax(d.logits(x)), "C2", "probabilities, not logits"),
+    "steep softmax": (lambda d, x: tf.nn.softmax(30 * d.logits(x)), "C2", "probabilities"),
+    "argmax": (lambda d, x: tf.one_hot(tf.argmax(d.logits(x), 1), 10), "C3", "'image'"),
+    "rounded input": (_round, "C3", "No gradient reaches 'image'"),
+    "detached": (lambda d, x: d.logits(tf.stop_gradient(x)), "C3", "No gradient reaches 'image'"),
+    "random layer": (_random, "C1", "random layer"),
+    "misleading gradients": (_wavy, "C5", "fails where a single step succeeds"),
+    "constant": (lambda d, x: 0 * d.logits(x) + tf.range(10.0), "C3", "zero for 100 %"),
+    "not finite": (
+        lambda d, x: tf.where(x[:, 20:21] > 0.5, np.float32("nan"), d.logits(x)),
+        "finite outputs",
+        "not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_planted_defect_is_inconclusive_for_its_own_reason(digits, name):
+    output, check, words = DEFECTS[name]
+    model = digits.under_test(lambda x: output(digits, x))
+    config = DIGITS if check == "C5" else QUICK
+    result = evaluate(model, digits.data(), config)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    failed = {c.name.split()[0]: c.message for c in result.model.checks if c.passed is False}
+    failed |= {c.name: c.message for c in result.model.checks if c.passed is False}
+    assert words in failed[check]
+    assert words in result.reason
+
+
+def test_a_threshold_that_is_missed_fails_whatever_the_checks_say(digits):
+    model = digits.under_test(lambda x: 30 * digits.logits(x))
+    result = evaluate(model, digits.data(), QUICK.replace(min_robust_accuracy=0.95))
+    assert result.verdict is Verdict.FAIL
+    assert "does not reach 95.0 %" in result.reasons[0]
+    assert "saturated" in result.reason
+
+
+def test_noise_alone_is_no_evidence(digits):
+    result = evaluate(digits.under_test(), digits.data(), DIGITS.replace(attacks=("noise",)))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "No attack used the model's gradients" in result.reason
+
+
+def test_an_attack_that_cheats_is_caught(digits, monkeypatch):
+    class Cheat(FGSM):
+        def place(self, x, delta):
+            return {name: x[name] + 3 * delta[name] for name in x}
+
+    monkeypatch.setattr(
+        measure_module, "make_attack", lambda name, config, epsilon: Cheat(epsilon=epsilon)
+    )
+    result = evaluate(digits.under_test(), digits.data(), DIGITS.replace(attacks=("fgsm",)))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "Invalid adversarial examples" in result.reason
+    # What lies outside the ball proves nothing.
+    assert result.model.robust_accuracy.count > 0.9 * result.model.accuracy.count
+
+
+def test_a_feature_that_the_model_ignores_is_named(digits):
+    model = ModelUnderTest(
+        lambda f: digits.logits(f["image"]) + tf.where(f["other"] > 100, f["other"], 0),
+        {
+            "image": tf.TensorSpec([None, 64], tf.float32),
+            "other": tf.TensorSpec([None, 1], tf.float32),
+        },
+    )
+    data = {**digits.data(), "other": np.zeros((200, 1))}
+    result = evaluate(model, data, QUICK.replace(features=("image", "other")))
+    assert "gradient by 'other' is zero for every example" in result.reason
+    # Left out of the attack, it does no harm.
+    assert evaluate(model, data, QUICK).verdict is Verdict.PASS
+
+
+# ---- baseline ----------------------------------------------------------------------------------
+
+
+def test_a_better_model_is_told_from_a_worse_one(digits):
+    good = digits.under_test()
+    noisy = digits.under_test(lambda x: digits.logits(x) + 30 * (x[:, :10] - 0.5))
+    config = QUICK.replace(max_accuracy_drop=0.02, min_robust_gain=0.0)
+    forth = evaluate(good, digits.data(), config, baseline=noisy)
+    back = evaluate(noisy, digits.data(), config, baseline=good)
+    assert forth.verdict is Verdict.PASS
+    assert forth.comparison.accuracy.low > 0
+    assert back.verdict is Verdict.FAIL
+    assert "below the baseline's" in back.reasons[0]
+    assert back.comparison.accuracy.difference == -forth.comparison.accuracy.difference
+
+
+def test_a_gain_over_a_doubtful_baseline_is_not_denied(digits):
+    """The saturated baseline looks more robust than it is: missing it proves nothing."""
+    baseline = digits.under_test(lambda x: 30 * digits.logits(x))
+    config = QUICK.replace(min_robust_gain=0.0)
+    result = evaluate(digits.under_test(), digits.data(), config, baseline=baseline)
+    assert result.comparison.robust_accuracy.high < 0.05
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "baseline's own figure is in doubt" in result.reason
+
+
+def test_a_baseline_without_signature_leaves_the_comparison_open(digits, export):
+    path = export(endpoint="other")
+    result = evaluate(digits.under_test(), digits.data(), QUICK, baseline=path)
+    assert result.verdict is Verdict.PASS
+    assert "baseline model could not be measured" in result.reason
+    config = QUICK.replace(max_accuracy_drop=0.5)
+    result = evaluate(digits.under_test(), digits.data(), config, baseline=path)
+    assert result.verdict is Verdict.INCONCLUSIVE
+
+
+# ---- settings ----------------------------------------------------------------------------------
+
+
+def measured(result):
+    """All that a result says, less how long it took."""
+    found = json.loads(result.to_json())
+    for key in ("config", "config_fingerprint"):
+        del found[key]
+    for scores in (found["model"], found["baseline"]):
+        for attack in scores["attacks"] if scores else []:
+            del attack["seconds"]
+    return found, [f.example_id for f in result.model.fragile]
+
+
+def test_the_same_settings_give_the_same_result(digits):
+    first, second = (evaluate(digits.under_test(), digits.data(), DIGITS) for _ in range(2))
+    assert measured(first) == measured(second)
+
+
+@pytest.mark.parametrize(
+    ("attack", "change"),
+    [
+        ("fgsm", {"epsilon": 0.05}),
+        ("fgsm", {"norm": NormType.L2}),
+        ("fgsm", {"curve": (0.05,)}),
+        ("fgsm", {"clip_value_min": None}),
+        ("fgsm", {"clip_value_max": None}),
+        ("fgsm", {"attacks": ("noise",)}),
+        ("fgsm", {"confidence": 0.5}),
+        ("fgsm", {"max_examples": 100}),
+        ("fgsm", {"min_accuracy": 1.0}),
+        ("fgsm", {"min_robust_accuracy": 1.0}),
+        ("fgsm", {"id_feature": "id"}),
+        ("pgd", {"steps": 1}),
+        ("pgd", {"step_size": 0.001}),
+        ("pgd", {"restarts": 3}),
+        ("noise", {"noise_draws": 1}),
+        ("noise", {"seed": 5}),
+    ],
+    ids=str,
+)
+def test_every_setting_changes_the_result(digits, plain_results, attack, change):
+    config = SETTINGS.replace(attacks=(attack,)).replace(**change)
+    assert measured(evaluate(digits.under_test(), named(digits), config)) != plain_results[attack]
+
+
+SETTINGS = DIGITS.replace(steps=3, epsilon=0.12)
+
+
+@pytest.fixture(scope="module")
+def plain_results(digits):
+    return {
+        name: measured(
+            evaluate(digits.under_test(), named(digits), SETTINGS.replace(attacks=(name,)))
+        )
+        for name in ("fgsm", "pgd", "noise")
+    }
+
+
+def named(digits):
+    return {**digits.data(), "id": [f"row {i}" for i in range(200)]}
+
+
+@pytest.mark.parametrize("change", [{"max_accuracy_drop": 0.0}, {"min_robust_gain": 0.5}], ids=str)
+def test_every_threshold_against_the_baseline_counts(digits, change):
+    worse = digits.under_test(lambda x: digits.logits(x) + 30 * (x[:, :10] - 0.5))
+    arguments = (worse, digits.data())
+    assert evaluate(*arguments, QUICK, digits.under_test()).verdict is Verdict.PASS
+    result = evaluate(*arguments, QUICK.replace(**change), digits.under_test())
+    assert result.verdict is Verdict.FAIL
+
+
+def test_batches_do_not_matter_where_nothing_is_drawn(digits):
+    config = DIGITS.replace(attacks=("fgsm", "pgd"), restarts=0)
+    whole = evaluate(digits.under_test(), digits.data(), config)
+    in_batches = tf.data.Dataset.from_tensor_slices(digits.data()).batch(33)
+    parts = evaluate(digits.under_test(), in_batches, config.replace(batch_size=64))
+    assert (whole.model.rows.smallest_epsilon == parts.model.rows.smallest_epsilon).all()
+
+
+def test_a_model_of_fixed_batch_size_is_fed_that_many(digits):
+    def logits(features):
+        assert features["image"].shape[0] == 64
+        return digits.logits(features["image"])
+
+    model = ModelUnderTest(logits, {"image": tf.TensorSpec([64, 64], tf.float32)})
+    assert evaluate(model, digits.data(), QUICK).verdict is Verdict.PASS
+
+
+# ---- bad input ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"x": [[np.nan, 0, 0]] * 4}, "finite values of feature 'x'"),
+        ({"x": np.zeros((4, 2))}, r"shape \['batch', 3\].*Received: \['batch', 2\]"),
+        ({"x": [["a", "b", "c"]] * 4}, "dtype float32"),
+        ({"x": [[0, 0, 7]] * 4}, "clip_value_max=1.*from 0 to 7"),
+        ({"y": [0, 1, 2, 3]}, "labels from 0 to 2.*Received: 3"),
+        ({"y": [0, 1, 2, -2]}, "labels from 0 to 2.*Received: -2"),
+        ({"y": [0, 1, 2, -1]}, "1 of 4 without one"),
+        ({"y": [[0, 1]] * 4}, "one label an example"),
+        ({"y": [0, 1, 2]}, "equally many rows"),
+        ({"x": np.zeros((0, 3)), "y": np.zeros(0, int)}, "at least one example"),
+        ({"y": None}, "without y"),
+    ],
+    ids=str,
+)
+def test_examples_that_do_not_fit_are_named(change, words):
+    data = {"x": np.zeros((4, 3)), "y": np.array([0, 1, 2, 0])} | change
+    data = {name: value for name, value in data.items() if value is not None}
+    with pytest.raises(ValueError, match=words):
+        evaluate(identity(), data, CONFIG.replace(clip_value_min=-1.0, clip_value_max=1.0))
+
+
+def test_labels_have_to_be_integers():
+    with pytest.raises(TypeError, match="integer label"):
+        evaluate(identity(), {"x": np.zeros((4, 3)), "y": np.zeros(4)}, CONFIG)
+
+
+def identity(dtype=tf.float32, classes=3):
+    return ModelUnderTest(
+        lambda f: tf.cast(f["x"], tf.float32)[:, :classes],
+        {"x": tf.TensorSpec([None, 3], dtype)},
+    )
+
+
+def test_features_have_to_be_attackable():
+    data = {"x": np.zeros((4, 3), np.int64), "y": np.zeros(4, int)}
+    with pytest.raises(ValueError, match="'x' of dtype int64"):
+        evaluate(identity(tf.int64), data, CONFIG)
+    with pytest.raises(ValueError, match=r"model's inputs: x\. Received: z"):
+        evaluate(identity(), data, CONFIG.replace(features=("z",)))
+
+
+def test_one_logit_is_inconclusive_with_its_cure():
+    data = {"x": np.zeros((4, 3)), "y": np.zeros(4, int)}
+    result = evaluate(identity(classes=1), data, CONFIG)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "second, constant 0" in result.reason
+    assert json.loads(result.to_json())["model"] is None
+
+
+def test_a_baseline_has_to_take_the_same_features():
+    data = {"x": np.zeros((4, 3)), "y": np.zeros(4, int)}
+    other = ModelUnderTest(lambda f: f["x"], {"x": tf.TensorSpec([None, 4], tf.float32)})
+    with pytest.raises(ValueError, match="baseline model that takes 'x' as the model does"):
+        evaluate(identity(), data, CONFIG, baseline=other)
+    with pytest.raises(ValueError, match="Expected a baseline model"):
+        evaluate(identity(), data, CONFIG.replace(min_robust_gain=0.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"epsilon": 0.0}, "epsilon > 0"),
+        ({"epsilon": -1.0}, "epsilon > 0"),
+        ({"epsilon": 2.5}, "at most the range 2"),
+        ({"curve": (0.1, 3.0)}, "at most the range 2"),
+        ({"curve": (0.0,)}, "curve > 0"),
+        ({"clip_value_min": 1.0}, "clip_value_min < clip_value_max"),
+        ({"min_accuracy": 0.5, "min_robust_accuracy": 0.6}, "min_robust_accuracy <= min_accuracy"),
+        ({"attacks": ()}, "at least one"),
+        ({"attacks": ("pgd", "pgd")}, "each once"),
+        ({"attacks": ("magic",)}, "'noise', 'fgsm', 'pgd'"),
+        ({"features": ()}, "at least one"),
+        ({"label_feature": "x"}, "without the label"),
+        ({"splits": ()}, "at least one"),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_meant_are_named(change, words):
+    with pytest.raises(ValueError, match=words):
+        CONFIG.replace(**{"clip_value_min": -1.0, "clip_value_max": 1.0} | change)
+
+
+def test_epsilons_of_other_norms_may_exceed_the_range():
+    config = CONFIG.replace(clip_value_min=0.0, clip_value_max=1.0, norm=NormType.L2, epsilon=2.0)
+    assert config.attacks == tuple(AttackName)
+
+
+def test_a_missing_signature_is_inconclusive_with_its_cure(export):
+    data = {"x": np.zeros((4, 3)), "y": np.zeros(4, int)}
+    result = evaluate(export(endpoint="other"), data, CONFIG)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert 'no signature "raw_features" (found: other' in result.reason
+    assert 'add_endpoint("raw_features"' in result.reason
+    assert issubclass(UnusableModelError, ValueError)
