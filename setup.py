@@ -49,6 +49,7 @@ setup(
         "pyarrow>=10",
         "rich>=13",
         "scipy>=1.11",
+        "tensorboard>=2.16",  # the training log's format; TensorFlow 2.21 no longer brings it
     ],
     extras_require={
         "demo": ["scikit-learn>=1.5"],
