@@ -8,7 +8,8 @@
 #   scripts/next.sh shell                look around
 #
 # NSL_TFX_NEXT_ROOT moves the folder, NSL_TFX_DEBIAN_MIRROR names a mirror where apt knows none.
-# Where this is impossible it says why and succeeds; with NEXT=required it fails.
+# Where this is impossible it says why and succeeds; with NEXT=required it fails, and with NEXT=tell
+# it exits with 77, so that a caller can tell it from success.
 set -euo pipefail
 unset CDPATH
 
@@ -25,8 +26,11 @@ say() { printf 'next: %s\n' "$*" >&2; }
 
 skip() {
   say "not run: $*"
-  if [ "${NEXT:-}" = required ]; then exit 1; fi
-  exit 0
+  case ${NEXT:-} in
+    required) exit 1 ;;
+    tell) exit 77 ;;
+    *) exit 0 ;;
+  esac
 }
 
 # find_mirror RELEASE: where this machine's own Debian, which is that release, comes from.

@@ -35,7 +35,7 @@ def list_files(path: Path) -> set[str]:
         ("id() { echo 0; }; namespace=(false)", "mount namespaces"),
     ],
 )
-@pytest.mark.parametrize(("required", "status"), [("", 0), ("required", 1)])
+@pytest.mark.parametrize(("required", "status"), [("", 0), ("required", 1), ("tell", 77)])
 def test_impossible_is_said_and_fails_only_if_asked_to(bash, stub, reason, required, status):
     done = bash(f"{stub}; main test", script=NEXT, NEXT=required)
     assert done.returncode == status
