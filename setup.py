@@ -62,7 +62,7 @@ setup(
             # TFX packages a user's module files with these, and uv makes environments without.
             "pip>=23",
             # 82 dropped pkg_resources, which tensorflow_hub 0.15 and 0.16 import.
-            "setuptools>=64,<82",
+            "setuptools>=77,<82",
             "wheel>=0.41",
         ],
         # TFX itself offers its Kubeflow extra only below Python 3.12.
