@@ -42,7 +42,9 @@ def run_seed(root: str, seed: int, console: Console) -> dict[str, float]:
         for condition, key in (("clean", "accuracy"), ("attacked", "robust_accuracy"))
     }
     numbers = "  ".join(f"{name} {value:.1f}" for name, value in row.items())
-    console.print(f"seed {seed}: {numbers}  {evaluation['verdict']}", highlight=False)
+    console.print(
+        f"seed {seed}: {numbers}  {evaluation['verdict']}", highlight=False, soft_wrap=True
+    )
     return row
 
 
