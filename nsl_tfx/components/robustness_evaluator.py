@@ -19,7 +19,7 @@ from nsl_tfx.components.reading import check_splits, split_names
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.io import parsing_spec, read_examples, read_schema
 from nsl_tfx.robustness.data import NO_LABEL
-from nsl_tfx.robustness.evaluate import evaluate
+from nsl_tfx.robustness.evaluation import evaluate
 from nsl_tfx.robustness.files import save
 from nsl_tfx.robustness.result import RobustnessResult, Verdict
 

@@ -115,8 +115,8 @@ def round_steps(largest: float) -> list[float]:
     """Returns 0 and the multiples of a round step up to `largest`, three to seven in all.
 
     Example:
-        >>> round_steps(0.3)
-        [0.0, 0.1, 0.2, 0.3]
+        >>> round_steps(0.4)
+        [0.0, 0.1, 0.2, 0.3, 0.4]
     """
     power = 10.0 ** math.floor(math.log10(largest))
     for step in (0.2, 0.5, 1.0, 2.0):
