@@ -62,8 +62,8 @@ def build_similarity_graph(
     matrix = check_vectors(ids, vectors)
     order = check_ids(ids)
     nearest = nearest_neighbors(matrix[order], config.num_neighbors)
-    # Weights are float32 of whole millionths: comparing them with the float64 threshold itself
-    # would drop an edge of weight 0.8 at the threshold 0.8.
+    # Weights are float32 of whole millionths, which may lie below the float64 of the same number:
+    # compared with that, an edge of weight 0.96 would be dropped at the threshold 0.96.
     reaches = nearest.weight >= np.float32(config.similarity_threshold)
     similar = nearest.select(reaches)
     edges = symmetrize(similar, config.symmetrize)

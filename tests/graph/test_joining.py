@@ -1,6 +1,7 @@
 """Joining neighbors with Beam, against the same done with dictionaries."""
 
 import gzip
+import itertools
 import json
 from collections import defaultdict
 
@@ -11,7 +12,7 @@ import tensorflow as tf
 from apache_beam.testing.util import assert_that, equal_to
 
 from nsl_tfx.configs import GraphNeighborConfig
-from nsl_tfx.graph import EdgeList, write_graph
+from nsl_tfx.graph import EdgeList, joining, write_graph
 from nsl_tfx.graph.joining import (
     AttachNeighbors,
     PackNothing,
@@ -124,6 +125,36 @@ def test_counts():
     }
     packed = joined_with_dictionaries(rows, edges, ("x",), NAMES)
     run_attach(rows, edges, ("x",), NAMES, equal_to(packed), equal_to(list(expected.items())))
+
+
+@pytest.mark.parametrize(
+    ("step", "key", "values"),
+    [
+        (joining._keep_known, b"t", [("edge", b"a", 0.5), ("edge", b"b", 0.25), ("node",)]),
+        (
+            joining._answer,
+            b"t",
+            [("request", b"a", 0, 0.5), ("request", b"b", 1, 0.25), ("features", b"")],
+        ),
+        (
+            lambda group: joining._pack(group, NAMES),
+            b"s",
+            [("answer", 0, 0.5, b""), ("answer", 1, 0.25, b""), ("seed", "train", b"")],
+        ),
+    ],
+)
+def test_groups_are_read_once_in_any_order(step, key, values):
+    # A runner may hand out a group's values in any order, and only once.
+    results = {
+        tuple(sorted(repr(result) for result in step((key, iter(order))) if not is_count(result)))
+        for order in itertools.permutations(values)
+    }
+    assert len(results) == 1
+    assert results != {()}
+
+
+def is_count(result) -> bool:
+    return isinstance(result, beam.pvalue.TaggedOutput)
 
 
 def test_two_examples_of_one_id_are_refused():

@@ -42,6 +42,17 @@ def same_direction(rows: int) -> np.ndarray:
     return np.arange(1, rows + 1, dtype=np.float32)[:, None] * np.array([[3.0, 4.0]], np.float32)
 
 
+def cone() -> np.ndarray:
+    """Vectors around the last one, at angles that differ by less than a millionth.
+
+    The later ones are nearer, so they are what float32 scores propose; the ties go to the earlier.
+    """
+    angle = 2 * np.pi * np.arange(14) / 14
+    height = 1 + np.arange(14) * 2.0**-23
+    ring = np.stack([height, np.cos(angle), np.sin(angle)], axis=1)
+    return np.concatenate([ring, [[1, 0, 0]]]).astype(np.float32)
+
+
 CASES = {
     "one": random_vectors(1, 3),
     "two": random_vectors(2, 3),
@@ -51,6 +62,7 @@ CASES = {
     "wide": random_vectors(40, 700),
     "all_equal": np.ones((60, 3), np.float32),
     "same_direction": same_direction(60),
+    "cone": cone(),
     "each_twice": np.repeat(random_vectors(40, 4), 2, axis=0),
     "one_among_many_equal": np.concatenate([np.ones((50, 4)), random_vectors(10, 4)]).astype("f4"),
     "opposite": np.concatenate([random_vectors(20, 4), -random_vectors(20, 4)]),
@@ -121,7 +133,8 @@ def test_many_equal_vectors_cost_no_comparison_of_all_pairs(monkeypatch):
         return knn(queries, base, k, metric)
 
     monkeypatch.setattr(neighbors.faiss, "knn", counting_knn)
-    edges = nearest_neighbors(np.ones((5000, 4), np.float32), 3)
+    vectors = np.tile(np.array([[1, 0.0], [1, -0.0]], np.float32), (2500, 1))
+    edges = nearest_neighbors(vectors, 3)
     assert sum(looked_at) == 1
     assert edges.target[-3:].tolist() == [0, 1, 2]
     assert edges.target[:3].tolist() == [1, 2, 3]

@@ -41,9 +41,9 @@ def test_each_setting_changes_the_edges(changes, expected):
 
 
 def test_an_edge_at_the_threshold_stays():
-    # Weight 0.8, which float32 rounds up and a float64 threshold does not.
+    # 0.96 as float32 is less than 0.96 as float64.
     graph = build_similarity_graph(
-        [b"a", b"b"], [[1, 0], [4, 3]], CONFIG.replace(similarity_threshold=0.8)
+        [b"a", b"b"], [[1, 0], [24, 7]], CONFIG.replace(similarity_threshold=0.96)
     )
     assert len(graph.edges) == 2
 
