@@ -214,6 +214,8 @@ def check_valid(invalid: Mapping[str, int], total: int) -> Check:
         total: How many were attacked.
     """
     bad = {name: count for name, count in invalid.items() if count}
+    if not total:
+        return Check("C12 valid adversarial examples", None, "No example was attacked.")
     return _check(
         "C12 valid adversarial examples",
         not bad,

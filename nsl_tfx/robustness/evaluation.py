@@ -61,14 +61,7 @@ def evaluate(
     except UnusableModelError as error:
         return RobustnessResult(Verdict.INCONCLUSIVE, (str(error),), config)
     tested.check_attackable(config.features)
-    unusable: UnusableModelError | None = None
-    reference: ModelUnderTest | None = None
-    if baseline is not None:
-        try:
-            reference = _load(baseline)
-            reference.check_attackable(config.features)
-        except UnusableModelError as error:
-            unusable = error
+    reference, trouble = _load_baseline(baseline, config)
     inputs = _join_inputs(tested, reference)
     if callable(examples):
         examples = examples([*inputs, config.label_feature, *filter(None, [config.id_feature])])
@@ -79,11 +72,16 @@ def evaluate(
         scores = measure(tested, rows, config)
     except UnusableModelError as error:
         return RobustnessResult(Verdict.INCONCLUSIVE, (str(error),), config)
-    baseline_scores = measure(reference, rows, config) if reference else None
+    baseline_scores = None
+    if reference is not None:
+        try:
+            baseline_scores = measure(reference, rows, config)
+        except UnusableModelError as error:
+            trouble = str(error)
     comparison = _compare(scores, baseline_scores, config) if baseline_scores else None
     verdict, reasons = judge(config, scores, baseline_scores, comparison)
-    if unusable is not None:
-        reasons = (*reasons, f"The baseline model could not be measured. {unusable}")
+    if trouble:
+        reasons = (*reasons, f"The baseline model could not be measured. {trouble}")
         if config.needs_baseline and verdict is Verdict.PASS:
             verdict = Verdict.INCONCLUSIVE
     return RobustnessResult(
@@ -102,6 +100,20 @@ def evaluate(
 
 def _load(model: str | os.PathLike[str] | ModelUnderTest) -> ModelUnderTest:
     return model if isinstance(model, ModelUnderTest) else load_model(os.fspath(model))
+
+
+def _load_baseline(
+    baseline: str | os.PathLike[str] | ModelUnderTest | None, config: RobustnessConfig
+) -> tuple[ModelUnderTest | None, str]:
+    """Returns the baseline model, or None and, where there is one, why it cannot be used."""
+    if baseline is None:
+        return None, ""
+    try:
+        loaded = _load(baseline)
+    except UnusableModelError as error:
+        return None, str(error)
+    loaded.check_attackable(config.features)
+    return loaded, ""
 
 
 def _join_inputs(

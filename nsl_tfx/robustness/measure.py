@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nsl_tfx.attacks import Attack
 from nsl_tfx.configs import AttackName, RobustnessConfig
 from nsl_tfx.robustness import checks
 from nsl_tfx.robustness.data import Examples
@@ -102,35 +103,9 @@ class _Measurement:
         decisive = epsilon == self.config.epsilon
         for name in self.names:
             rows = np.flatnonzero(self.correct if decisive else np.isinf(self.smallest))
-            fooled = np.zeros(len(self.examples), bool)
             attack = make_attack(name, self.config, epsilon)
             start = time.monotonic()
-            if len(rows):
-                found = self.runner.attack(attack, rows, self._seed(name))
-                fooled[rows] = found.fooled
-                self.attacked += len(rows)
-                self.invalid[name.value] = self.invalid.get(name.value, 0) + int(
-                    found.invalid.sum()
-                )
-                new = np.flatnonzero(found.fooled & np.isinf(self.smallest[rows]))
-                self._keep_fragile(
-                    [
-                        Fragile(
-                            example_id=self.examples.ids[rows[i]],
-                            row=int(rows[i]),
-                            label=int(self.examples.labels[rows[i]]),
-                            prediction=int(found.predictions[i]),
-                            epsilon=epsilon,
-                            attack=name.value,
-                            original={
-                                k: self.examples.features[k][rows[i]] for k in found.adversarial
-                            },
-                            adversarial={k: v[i] for k, v in found.adversarial.items()},
-                        )
-                        for i in new[np.argsort(self.margin[rows[new]])][:MAX_FRAGILE]
-                    ]
-                )
-                self.smallest[rows[new]] = epsilon
+            fooled = self._attack(name, attack, rows)
             seconds = time.monotonic() - start
             if decisive:
                 self.fooled_by[name] = fooled
@@ -140,6 +115,39 @@ class _Measurement:
                 "epsilon %g, %s: %d of %d misled in %.1f s",
                 epsilon, name.value, fooled.sum(), len(rows), seconds,
             )  # fmt: skip
+
+    def _attack(
+        self, name: AttackName, attack: Attack, rows: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Attacks rows and notes what fell for the first time; returns `[examples]`: misled."""
+        fooled = np.zeros(len(self.examples), bool)
+        if not len(rows):
+            return fooled
+        # The same draws at every epsilon: a curve is smoother so.
+        seed = (self.config.seed, list(AttackName).index(name))
+        found = self.runner.attack(attack, rows, seed)
+        fooled[rows] = found.fooled
+        self.attacked += len(rows)
+        self.invalid[name.value] = self.invalid.get(name.value, 0) + int(found.invalid.sum())
+        new = np.flatnonzero(found.fooled & np.isinf(self.smallest[rows]))
+        most_fragile = new[np.argsort(self.margin[rows[new]])][:MAX_FRAGILE]
+        self._keep_fragile(
+            [
+                Fragile(
+                    example_id=self.examples.ids[row],
+                    row=int(row),
+                    label=int(self.examples.labels[row]),
+                    prediction=int(found.predictions[i]),
+                    epsilon=attack.epsilon,
+                    attack=name.value,
+                    original={k: self.examples.features[k][row] for k in found.adversarial},
+                    adversarial={k: v[i] for k, v in found.adversarial.items()},
+                )
+                for i, row in zip(most_fragile, rows[most_fragile], strict=True)
+            ]
+        )
+        self.smallest[rows[new]] = attack.epsilon
+        return fooled
 
     def _keep_fragile(self, new: list[Fragile]) -> None:
         kept = sorted([*self.fragile, *new], key=lambda f: (f.epsilon, self.margin[f.row]))
@@ -151,6 +159,7 @@ class _Measurement:
             self._check_repeatable(),
             checks.check_logits(self.logits),
             checks.check_gradients(self.health, self.correct),
+            checks.check_valid(self.invalid, self.attacked),
         ]
         gradient = [self.fooled_by[name] for name in self.names if name not in GRADIENT_FREE]
         if not gradient:
@@ -175,7 +184,6 @@ class _Measurement:
             union = np.any(gradient, axis=0)
             found.append(checks.check_noise(by_name[AttackName.NOISE][correct], union[correct]))
         found.append(self._check_full_range())
-        found.append(checks.check_valid(self.invalid, self.attacked))
         return found
 
     def _check_repeatable(self) -> checks.Check:
@@ -191,6 +199,12 @@ class _Measurement:
         if not len(rows):
             return checks.check_full_range(np.zeros(0, bool), self.classes)
         low, high = self._range()
+        if not low < high:
+            return checks.Check(
+                "C10 unbounded attack",
+                None,
+                "All features have one value; set clip_value_min and clip_value_max.",
+            )
         attack = make_full_range_attack(self.config, low, high)
         found = self.runner.attack(attack, rows, (self.config.seed, 1000))
         return checks.check_full_range(~found.fooled, self.classes)
@@ -213,9 +227,6 @@ class _Measurement:
         if isinstance(self.health, str):
             return False
         return not all(found.missing for found in self.health.values())
-
-    def _seed(self, name: AttackName) -> tuple[int, int]:
-        return self.config.seed, list(AttackName).index(name)
 
     def _share(self, holds: NDArray[np.bool_]) -> Proportion:
         return Proportion.of(holds, self.config.confidence)

@@ -78,7 +78,7 @@ def _miss_gain(gain: PairedDifference, wanted: float | None) -> list[str]:
 def _praise(config: RobustnessConfig, scores: ModelScores, comparison: Comparison | None) -> str:
     text = (
         f"Clean accuracy {_share(scores.accuracy)}, robust accuracy "
-        f"{_share(scores.robust_accuracy)} at epsilon {config.epsilon:g}; every check holds"
+        f"{_share(scores.robust_accuracy)} at epsilon {config.epsilon:g}; no check fails"
     )
     thresholds = (config.min_accuracy, config.min_robust_accuracy)
     relative = comparison is not None and config.needs_baseline

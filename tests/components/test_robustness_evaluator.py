@@ -163,7 +163,7 @@ def test_writes_evaluation_and_blessing(run):
         ({"model": "bad"}, 1, "No threshold applies"),
         ({"model": "bad", "min_accuracy": 0.5}, 0, "clean accuracy of 0.0 %"),
         ({"model": "unsigned"}, 0, 'no signature "raw_features"'),
-        ({"upstream": [1]}, 1, "every check holds"),
+        ({"upstream": [1]}, 1, "no check fails"),
         ({"upstream": [0]}, 0, "upstream blessing"),
         ({"upstream": []}, 0, "upstream blessing"),
         ({"upstream": [1], "min_robust_accuracy": 0.99}, 0, "does not reach 99.0 %"),

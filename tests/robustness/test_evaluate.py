@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nsl_tfx.attacks import FGSM
 from nsl_tfx.configs import AttackName, NormType, RobustnessConfig
-from nsl_tfx.robustness import ModelUnderTest, UnusableModelError, Verdict, evaluate
+from nsl_tfx.robustness import ModelUnderTest, Verdict, evaluate
 from nsl_tfx.robustness import measure as measure_module
 
 CONFIG = RobustnessConfig(
@@ -424,4 +424,48 @@ def test_a_missing_signature_is_inconclusive_with_its_cure(export):
     assert result.verdict is Verdict.INCONCLUSIVE
     assert 'no signature "raw_features" (found: other' in result.reason
     assert 'add_endpoint("raw_features"' in result.reason
-    assert issubclass(UnusableModelError, ValueError)
+
+
+def test_gradients_lost_in_the_export_are_explained(tmp_path):
+    """Swish has its own gradient in TensorFlow, which this option leaves out."""
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+        def raw_features(self, x):
+            return {"logits": tf.nn.silu(x)}
+
+    module = Module()
+    tf.saved_model.save(
+        module,
+        str(tmp_path),
+        {"raw_features": module.raw_features},
+        tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+    )
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    result = evaluate(str(tmp_path), {"x": x, "y": x.argmax(axis=1)}, CONFIG)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "export lost the model's gradients" in result.reason
+    assert [attack.name for attack in result.model.attacks] == ["noise"]
+
+
+def test_features_of_one_value_leave_the_full_range_open():
+    data = {"x": np.zeros((4, 3)), "y": np.zeros(4, int)}
+    result = evaluate(identity(), data, CONFIG)
+    messages = {check.name: check for check in result.model.checks}
+    assert messages["C10 unbounded attack"].passed is None
+
+
+def test_nothing_right_is_nothing_to_attack():
+    x = 3 * np.eye(3)[[0, 1, 2, 0]]
+    result = evaluate(identity(), {"x": x, "y": np.array([1, 2, 0, 2])}, CONFIG)
+    assert result.model.accuracy.count == result.model.robust_accuracy.count == 0
+    assert (result.model.rows.smallest_epsilon == 0).all()
+    assert not any(check.passed is False for check in result.model.checks)
+
+
+def test_a_baseline_of_one_logit_leaves_the_comparison_open():
+    x = 3 * np.eye(3)[[0, 1, 2, 0]]
+    data = {"x": x, "y": x.argmax(axis=1)}
+    result = evaluate(identity(), data, CONFIG, baseline=identity(classes=1))
+    assert "baseline model could not be measured" in result.reason
+    assert result.comparison is None
