@@ -46,11 +46,23 @@ class PGD(Attack):
     def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
         """Returns the best point over all starts; see `Attack`."""
         best = self._climb(loss, x, x, Best.at(loss, x))
-        seeds = tf.random.split(tf.convert_to_tensor(seed, tf.int32), max(self.restarts, 1))
-        for restart in range(self.restarts):
-            noise = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[restart])
-            best = self._climb(loss, x, self.place(x, self.mask(noise)), best)
-        return best.x
+        if self.restarts == 0:
+            return best.x
+        seeds = tf.random.split(tf.convert_to_tensor(seed, tf.int32), self.restarts)
+
+        def restart(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
+            noise = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])
+            better = self._climb(loss, x, self.place(x, self.mask(noise)), Best(*so_far))
+            return i + 1, better.x, better.loss, better.fooled
+
+        # A loop of the graph, as below: each start written out would be traced anew.
+        _, found, _, _ = tf.while_loop(
+            lambda *_: True,
+            restart,
+            (tf.constant(0), best.x, best.loss, best.fooled),
+            maximum_iterations=self.restarts,
+        )
+        return found
 
     def _climb(self, loss: Loss, x: Structure, start: Structure, best: Best) -> Best:
         size = 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size
