@@ -5,6 +5,8 @@
 
 bin := .venv/bin
 ARGS ?=
+# A file's tests stay together: what they share costs more than they do.
+pytest := $(bin)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -16,10 +18,10 @@ demo: setup ## run the whole pipeline on handwritten digits
 	@$(bin)/nsl-tfx demo $(ARGS)
 
 test: setup ## run all tests
-	@$(bin)/pytest $(ARGS)
+	@$(pytest) $(ARGS)
 
 test-fast: setup ## run the tests that neither import TFX nor take long
-	@$(bin)/pytest -m "not tfx and not slow" $(ARGS)
+	@$(pytest) -m "not tfx and not slow" $(ARGS)
 
 test-next: ## run all tests on TFX 1.21, in a Debian 13 folder (as root)
 	@scripts/next.sh test $(ARGS)

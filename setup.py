@@ -58,6 +58,7 @@ setup(
             "mypy>=1.11",
             "pytest>=8.3",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             # TFX packages a user's module files with these, and uv makes environments without.
             "pip>=23",

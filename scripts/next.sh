@@ -150,7 +150,7 @@ main() {
   local copy
   copy=/srv/$(basename "$here")-$(printf '%s' "$here" | cksum | cut -d ' ' -f 1)
   case ${1:-} in
-    test) set -- test .venv/bin/pytest "${@:2}" ;;
+    test) set -- test .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile "${@:2}" ;;
     run) [ $# -gt 1 ] || set -- usage ;;
     shell) set -- shell bash ;;
     *) set -- usage ;;

@@ -10,10 +10,10 @@ NORMS = ["infinity", "l2", "l1"]
 EPSILON = 0.3
 ATTACKS = {
     "fgsm": lambda **kw: FGSM(**{"epsilon": EPSILON, **kw}),
-    "pgd": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 10, **kw}),
-    "pgd_restarts": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 5, "restarts": 2, **kw}),
-    "noise": lambda **kw: Noise(**{"epsilon": EPSILON, **kw}),
-    "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "boundary": False, **kw}),
+    "pgd": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 4, **kw}),
+    "pgd_restarts": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 3, "restarts": 1, **kw}),
+    "noise": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, **kw}),
+    "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, "boundary": False, **kw}),
 }
 WEIGHTS = {"a": tf.constant([1.0, -2.0, 0.5]), "b": tf.constant([[3.0], [-1.0]])}
 
