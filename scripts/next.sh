@@ -51,8 +51,8 @@ install_debootstrap() {
   command -v apt-get >/dev/null || skip "needs debootstrap; install the package of that name"
   say "installing debootstrap"
   { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-    --no-install-recommends debootstrap debian-archive-keyring; } >&2 ||
-    skip "needs debootstrap, and apt could not install it"
+    --no-install-recommends debootstrap debian-archive-keyring; } >"$root.log" 2>&1 ||
+    skip "needs debootstrap, and apt could not install it; see $root.log"
 }
 
 make_root() {
