@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import pickle
 
 import pytest
@@ -48,11 +49,12 @@ class TestEveryConfig:
         assert make(cls).fingerprint() == make(cls).fingerprint()
 
     def test_documents_every_field(self, cls):
-        if "Attributes:" not in cls.__doc__:  # Two configs of two fields say it in a sentence.
+        text = inspect.getdoc(cls)
+        if "Attributes:" not in text:  # Two configs of two fields say it in a sentence.
             assert len(dataclasses.fields(cls)) <= 3
             return
         for field in dataclasses.fields(cls):
-            assert f"        {field.name}: " in cls.__doc__
+            assert f"    {field.name}: " in text
 
 
 def test_the_hash_differs_where_a_field_does():

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+
 from nsl_tfx.console import library_output_to
 
 PROGRAM = """

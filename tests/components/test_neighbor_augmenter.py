@@ -3,6 +3,8 @@
 import os
 
 import numpy as np
+import sys
+
 import pytest
 
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
@@ -129,6 +131,7 @@ def test_files_of_the_input_do_not_matter(augment, files_of):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(" " in sys.executable, reason="Beam starts workers by an unquoted command")
 def test_workers_do_not_matter(augment, files_of):
     expected = [files_of(output.uri) for output in augment()]
     two = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-import tensorflow_model_analysis as tfma
+# Newer TFMA has these messages here alone.
+from tensorflow_model_analysis.proto import config_pb2
 from tfx import v1 as tfx
 
 import nsl_tfx as nsl
@@ -151,33 +152,33 @@ def _trainer(
     )
 
 
-def _eval_config() -> tfma.EvalConfig:
+def _eval_config() -> config_pb2.EvalConfig:
     """Accuracy overall and by digit; blessed unless overall clearly worse than the baseline."""
-    no_worse = tfma.MetricThreshold(
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -0.02}
+    no_worse = config_pb2.MetricThreshold(
+        change_threshold=config_pb2.GenericChangeThreshold(
+            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -0.02}
         )
     )
     # Overall alone: of one digit there are some fifty images, and two of them are four points.
-    overall = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=no_worse)
-    return tfma.EvalConfig(
+    overall = config_pb2.PerSliceMetricThreshold(slicing_specs=[config_pb2.SlicingSpec()], threshold=no_worse)
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
-                name=tfma.CANDIDATE_KEY, signature_name="serving_default", label_key="label"
+            config_pb2.ModelSpec(
+                name="candidate", signature_name="serving_default", label_key="label"
             ),
-            tfma.ModelSpec(
-                name=tfma.BASELINE_KEY,
+            config_pb2.ModelSpec(
+                name="baseline",
                 signature_name="serving_default",
                 label_key="label",
                 is_baseline=True,
             ),
         ],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["label"])],
+        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["label"])],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
+                    config_pb2.MetricConfig(
                         class_name="SparseCategoricalAccuracy",
                         per_slice_thresholds=[overall],
                     ),
