@@ -2,16 +2,19 @@ import dataclasses
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 
 from nsl_tfx import configs
-from nsl_tfx.config_base import Config
+from nsl_tfx.configs.base import Config
 
 MINIMAL = {
     "TrainerConfig": {"model_fn": "a.b", "features": ["x"]},
     "RobustnessConfig": {"features": ["x"], "label_feature": "y", "epsilon": 0.1},
     "SimilarityGraphConfig": {"embedding_feature": "x"},
     "AugmentConfig": {"features": ["x"]},
+    "DecayConfig": {"decay_steps": 10},
+    "IntegrationConfig": {"integration_type": "additive", "hidden_dims": [3, 4]},
 }
 CONFIGS = [
     value
@@ -99,6 +102,23 @@ def test_the_hash_differs_where_a_field_does():
             lambda: configs.TrainerConfig(model_fn="a.b", features=["x"], model_options=[1]),
             "to be a dict",
         ),
+        (
+            lambda: configs.make_adv_reg_config(feature_mask=[1, 2]),
+            "feature_mask[1] to hold numbers",
+        ),
+        (
+            lambda: configs.make_adv_reg_config(feature_mask={"x": np.array([0, np.nan])}),
+            "feature_mask['x'] to hold numbers from 0 to 1. Received: nan",
+        ),
+        (lambda: configs.make_adv_reg_config(feature_mask="x"), "to hold numbers. Received: 'x'"),
+        (
+            lambda: configs.make_adv_reg_config(clip_value_min=1, clip_value_max=0),
+            "clip_value_min <= clip_value_max",
+        ),
+        (lambda: configs.make_adv_reg_config(clip_value_min=float("nan")), "Received: nan"),
+        (lambda: configs.DecayConfig(0), "decay_steps >= 1"),
+        (lambda: configs.VirtualAdvConfig(approx_difference=0), "approx_difference > 0"),
+        (lambda: configs.AdvTargetConfig("third"), "'ground_truth'"),
         (lambda: configs.TrainerConfig.from_json("[]"), "as a JSON object. Received: []"),
         (lambda: configs.TrainerConfig.from_json("{"), "as a JSON object"),
     ],
@@ -120,6 +140,38 @@ def test_a_callers_list_is_copied():
     config = configs.TrainerConfig(model_fn="a.b", features=features)
     features.append("y")
     assert config.features == ("x",)
+
+
+def test_nsl_positional_arguments():
+    config = configs.DistanceConfig("cosine", "none", -1, None)
+    assert config.distance_type is configs.DistanceType.COSINE
+    assert config.transform_fn is configs.TransformType.NONE
+    assert configs.AdvNeighborConfig(None, 0.5, "l1").adv_grad_norm is configs.NormType.L1
+
+
+def test_choices_equal_their_names_and_list_their_members():
+    assert configs.NormType.L2 == "l2"
+    assert configs.NormType.all() == ["l1", "l2", "infinity"]
+    reductions = configs.Reduction
+    assert reductions.SUM_OVER_NONZERO_WEIGHTS is reductions.SUM_BY_NONZERO_WEIGHTS
+
+
+def test_default_params_are_the_defaults_as_dicts():
+    assert configs.DEFAULT_DISTANCE_PARAMS == {
+        "distance_type": "l2",
+        "reduction": "weighted_sum_by_nonzero_weights",
+        "sum_over_axis": None,
+        "transform_fn": "none",
+    }
+    neighbor = configs.DEFAULT_ADVERSARIAL_PARAMS["adv_neighbor_config"]
+    assert configs.AdvNeighborConfig(**neighbor) == configs.AdvNeighborConfig()
+
+
+def test_configs_that_hold_arrays_compare():
+    masks = [np.array([0.0, 1.0]), [0.0, 1.0], np.array([1.0, 1.0])]
+    first, same, other = (configs.make_adv_reg_config(feature_mask=mask) for mask in masks)
+    assert first == same != other
+    assert hash(first) == hash(same)
 
 
 def test_json_holds_nested_configs():

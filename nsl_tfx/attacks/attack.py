@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.config_base import Config, bounded
 from nsl_tfx.configs import NormType
-from nsl_tfx.lib import norms
-from nsl_tfx.lib.casting import to_dtype
-
-Structure = dict[str, tf.Tensor]
-"""Float features `[batch, ...]` by name: what the attacker may change."""
+from nsl_tfx.configs.base import Config, bounded
+from nsl_tfx.lib.perturbation import Region, Structure, expand_like
 
 Loss = Callable[[Structure], Any]
 """Gives a loss `[batch]` to be raised, or a pair of it and a boolean `[batch]`: fooled or not."""
@@ -55,44 +51,16 @@ class Attack(Config):
         """
         raise NotImplementedError
 
-    def place(self, x: Structure, delta: Structure) -> Structure:
-        """Returns `x + delta`, with `delta` moved into the ball and the sum into the box."""
-        delta = norms.project_to_ball(delta, self.epsilon, self.norm)
-        return self.clip({name: x[name] + delta[name] for name in x})
-
-    def step(self, x: Structure, current: Structure, gradient: Structure, size: float) -> Structure:
-        """Returns the point one step of length `size` further up, in the ball around `x`."""
-        direction = self.direction(gradient)
-        return self.place(x, {k: current[k] - x[k] + size * direction[k] for k in x})
-
-    def clip(self, x: Structure) -> Structure:
-        """Returns the features inside the box of valid values."""
-        low = per_feature(self.clip_value_min, x)
-        high = per_feature(self.clip_value_max, x)
-        return {name: _clip(value, low.get(name), high.get(name)) for name, value in x.items()}
-
-    def mask(self, x: Structure) -> Structure:
-        """Returns the features times the mask."""
-        mask = per_feature(self.feature_mask, x)
-        return {
-            name: value * to_dtype(mask[name], value.dtype) if name in mask else value
-            for name, value in x.items()
-        }
-
-    def direction(self, gradient: Structure) -> Structure:
-        """Returns the unit step that raises a linear loss with this gradient the most.
-
-        Each example's gradient is first scaled to a largest element of 1: a model that is sure of
-        itself has gradients far below any fixed floor, and they still point somewhere.
-        """
-        gradient = self.mask(
-            {
-                name: tf.where(tf.math.is_finite(value), value, tf.zeros_like(value))
-                for name, value in gradient.items()
-            }
+    @property
+    def region(self) -> Region:
+        """Where the attacked input may lie."""
+        return Region(
+            radius=self.epsilon,
+            norm=self.norm,
+            low=self.clip_value_min,
+            high=self.clip_value_max,
+            mask=self.feature_mask,
         )
-        scaled = scale_to_unit_maximum(gradient)
-        return norms.maximize_within_unit_norm(scaled, self.norm)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,41 +106,6 @@ def value_and_gradient(loss: Loss, x: Structure) -> tuple[tf.Tensor, tf.Tensor, 
     return value, fooled, gradient
 
 
-def scale_to_unit_maximum(x: Structure) -> Structure:
-    """Divides each example by its largest magnitude over all features; zeros stay zeros."""
-    largest = None
-    for value in x.values():
-        axes = tf.range(1, tf.rank(value))
-        found = tf.reduce_max(tf.abs(value), axis=axes)
-        largest = found if largest is None else tf.maximum(largest, found)
-    return {
-        name: tf.math.divide_no_nan(value, expand_like(largest, value)) for name, value in x.items()
-    }
-
-
 def where_example(condition: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """Returns rows of `x` where `condition` `[batch]` holds, else rows of `y`."""
     return tf.where(expand_like(condition, x), x, y)
-
-
-def expand_like(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Returns `[batch]` values with trailing axes of 1, to broadcast against `[batch, ...]`."""
-    trailing = tf.ones([tf.rank(like) - 1], tf.int32)
-    return tf.reshape(values, tf.concat([tf.shape(values), trailing], axis=0))
-
-
-def per_feature(setting: Any, x: Structure) -> dict[str, Any]:
-    """Spells out a setting feature by feature: one value is meant for all of them."""
-    if setting is None:
-        return {}
-    if isinstance(setting, Mapping):
-        return {name: value for name, value in setting.items() if name in x and value is not None}
-    return dict.fromkeys(x, setting)
-
-
-def _clip(value: tf.Tensor, low: Any, high: Any) -> tf.Tensor:
-    if low is not None:
-        value = tf.maximum(value, to_dtype(low, value.dtype))
-    if high is not None:
-        value = tf.minimum(value, to_dtype(high, value.dtype))
-    return value

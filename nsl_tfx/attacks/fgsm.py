@@ -9,10 +9,10 @@ from nsl_tfx.attacks.attack import (
     Attack,
     Best,
     Loss,
-    Structure,
     value_and_fooled,
     value_and_gradient,
 )
+from nsl_tfx.lib.perturbation import Structure
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,5 +33,5 @@ class FGSM(Attack):
         """Returns the input after one step; see `Attack`."""
         del seed  # Nothing here is random.
         value, fooled, gradient = value_and_gradient(loss, x)
-        moved = self.step(x, x, gradient, self.epsilon)
+        moved = self.region.step(x, x, gradient, self.epsilon)
         return Best(x, value, fooled).update(moved, *value_and_fooled(loss, moved)).x

@@ -7,9 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Attack, Best, Loss, Structure, value_and_fooled
-from nsl_tfx.config_base import bounded
+from nsl_tfx.attacks.attack import Attack, Best, Loss, value_and_fooled
+from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib import norms
+from nsl_tfx.lib.perturbation import Structure
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Noise(Attack):
             if self.boundary:
                 unit = norms.maximize_within_unit_norm(delta, self.norm, epsilon=1e-30)
                 delta = {name: self.epsilon * value for name, value in unit.items()}
-            point = self.place(x, self.mask(delta))
+            point = self.region.place(x, self.region.apply_mask(delta))
             better = Best(*so_far).update(point, *value_and_fooled(loss, point))
             return i + 1, better.x, better.loss, better.fooled
 

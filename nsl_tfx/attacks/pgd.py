@@ -11,12 +11,11 @@ from nsl_tfx.attacks.attack import (
     Attack,
     Best,
     Loss,
-    Structure,
     value_and_fooled,
     value_and_gradient,
 )
-from nsl_tfx.config_base import bounded
-from nsl_tfx.lib import norms
+from nsl_tfx.configs.base import bounded
+from nsl_tfx.lib.perturbation import Structure
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,8 +50,8 @@ class PGD(Attack):
         seeds = tf.random.split(tf.convert_to_tensor(seed, tf.int32), self.restarts)
 
         def restart(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
-            noise = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])
-            better = self._climb(loss, x, self.place(x, self.mask(noise)), Best(*so_far))
+            start = self.region.random_point(x, self.epsilon, seeds[i])
+            better = self._climb(loss, x, start, Best(*so_far))
             return i + 1, better.x, better.loss, better.fooled
 
         # A loop of the graph, as below: each start written out would be traced anew.
@@ -70,7 +69,7 @@ class PGD(Attack):
         def step(current: Structure, *so_far: Any) -> tuple[Any, ...]:
             value, fooled, gradient = value_and_gradient(loss, current)
             better = Best(*so_far).update(current, value, fooled)
-            moved = self.step(x, current, gradient, size)
+            moved = self.region.step(x, current, gradient, size)
             return moved, better.x, better.loss, better.fooled
 
         # A loop of the graph: forty steps written out would be traced forty times.

@@ -123,13 +123,16 @@ def check_dimensions(ids: Sequence[bytes], lengths: NDArray[np.int64], feature: 
     """Raises ValueError where the vectors are not of one length."""
     if not len(lengths):
         return
-    sizes, counts = np.unique(lengths, return_counts=True)
+    sizes = np.unique(lengths)
     if len(sizes) > 1:
-        usual = sizes[np.argmax(counts)]
-        odd = np.flatnonzero(lengths != usual)
+        # All lengths, because which one is wrong cannot be told from a part of the examples.
+        found = "; ".join(
+            f"{size} for {name_some([ids[row] for row in np.flatnonzero(lengths == size)])}"
+            for size in sizes
+        )
         raise ValueError(
-            f"Expected {usual} numbers in the feature {feature!r} of every example, as most have. "
-            f"Received {lengths[odd[0]]} for {name_some([ids[row] for row in odd])}."
+            f"Expected the same number of values in the feature {feature!r} of every example. "
+            f"Received: {found}."
         )
 
 

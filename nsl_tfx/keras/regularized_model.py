@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from nsl_tfx.attacks import Attack, Structure
 from nsl_tfx.attacks.attack import value_and_gradient
 from nsl_tfx.configs import AdvNeighborConfig, AdvRegConfig, GraphRegConfig
 from nsl_tfx.keras.base_call import call_by_name
-from nsl_tfx.lib import norms, pairwise_distance, strip_neighbor_features, unpack_neighbor_features
+from nsl_tfx.lib import pairwise_distance, strip_neighbor_features, unpack_neighbor_features
+from nsl_tfx.lib.perturbation import Region, Structure
 
 Features = dict[str, tf.Tensor]
 
@@ -183,25 +182,18 @@ def perturb(config: AdvNeighborConfig, loss: Any, x: Structure, gradient: Struct
     Returns:
         The features after the last step, as constants.
     """
-    attack = Attack(
-        epsilon=math.inf if config.pgd_epsilon is None else config.pgd_epsilon,
-        norm=config.adv_grad_norm,
-        clip_value_min=config.clip_value_min,
-        clip_value_max=config.clip_value_max,
-        feature_mask=config.feature_mask,
-    )
+    region = Region.of(config)
     size = config.adv_step_size
     if config.random_init:
         radius = size if config.pgd_epsilon is None else config.pgd_epsilon
-        noise = norms.random_in_norm_ball(x, radius, config.adv_grad_norm)
-        current = attack.place(x, attack.mask(noise))
+        current = region.random_point(x, radius)
         steps_left = config.pgd_iterations
     else:
-        current = attack.step(x, x, gradient, size)
+        current = region.step(x, x, gradient, size)
         steps_left = config.pgd_iterations - 1
     for _ in range(steps_left):
         _, _, gradient = value_and_gradient(loss, current)
-        current = attack.step(x, current, gradient, size)
+        current = region.step(x, current, gradient, size)
     return {name: tf.stop_gradient(value) for name, value in current.items()}
 
 

@@ -66,7 +66,10 @@ def test_a_slice_of_a_batch():
         ({"x": None}, r"a vector in the feature 'x'.*none for b'a', b'b', b'c'.*there: id"),
         ({"x": ([[1], None, []], FLOATS)}, r"a vector in the feature 'x'.*none for b'b', b'c'"),
         ({"x": ([[b"u"]] * 3, BYTES)}, r"numbers in the feature 'x'. Received: large_binary"),
-        ({"x": ([[1, 2], [3], [4, 5]], FLOATS)}, r"Expected 2 numbers.*Received 1 for b'b'"),
+        (
+            {"x": ([[1, 2], [3], [4, 5]], FLOATS)},
+            r"Expected the same number of values.*1 for b'b'; 2 for b'a', b'c'",
+        ),
         ({"y": ([[1, 2], [1], [1]], INTS)}, r"at most one value of the feature 'y'"),
         ({"y": ([[0.5]] * 3, FLOATS)}, r"bytes or integers in the feature 'y'"),
     ],
@@ -87,7 +90,9 @@ def test_join_keeps_rows_together():
 
 def test_join_names_the_odd_dimension():
     odd = ([b"d"], np.array([[7]], np.float32), [None])
-    with pytest.raises(ValueError, match=r"Expected 2 numbers.*Received 1 for b'd'"):
+    with pytest.raises(
+        ValueError, match=r"Expected the same number of values.*1 for b'd'; 2 for b"
+    ):
         join_blocks([odd, read_block(batch(), CONFIG)], "x")
 
 

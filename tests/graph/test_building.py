@@ -101,7 +101,7 @@ def test_no_examples_write_nothing(tmp_path):
     ("odd_row", "message"),
     [
         (([b"7"], [1.0] * 4, None), "every id once.*b'7'"),
-        (([b"new"], [1.0] * 3, None), "Expected 4 numbers.*Received 3 for b'new'"),
+        (([b"new"], [1.0] * 3, None), "Expected the same number of values.*3 for b'new'; 4 for b"),
         (([b"new"], [0.0] * 4, None), "zeros for b'new'"),
         ((None, [1.0] * 4, None), "an id in the feature 'id'"),
     ],

@@ -46,12 +46,22 @@ def bounded(
     return dataclasses.field(default=default, metadata={"limits": limits, "unit": unit})
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice(str, enum.Enum):
+    """A setting that is one of a few names; each member equals its name."""
+
+    @classmethod
+    def all(cls) -> list[Choice]:
+        """Returns every member."""
+        return list(cls)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Config:
     """A frozen group of settings.
 
-    Every field is converted to its declared type and checked against its declared range when the
-    object is made, so that a mistake shows at the line that holds it.
+    Two configs are equal if their types and contents are. Every field is converted to its declared
+    type and checked against its declared range when the object is made, so that a mistake shows at
+    the line that holds it.
 
     Raises:
         TypeError: A value is of another type than its field declares, or a field is unknown.
@@ -67,12 +77,27 @@ class Config:
             object.__setattr__(self, field.name, value)
         self.check()
 
+    def __eq__(self, other: object) -> bool:
+        # By what JSON would hold: tensors and arrays among the fields do not compare to one bool.
+        return type(self) is type(other) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.to_json()))
+
     def check(self) -> None:
         """Checks what concerns several fields at once; subclasses override it."""
 
     def replace(self: ConfigT, **changes: Any) -> ConfigT:
         """Returns a copy with some fields changed, checked anew."""
         return dataclasses.replace(self, **changes)
+
+    def fields(self) -> dict[str, Any]:
+        """Returns the settings by name; nested configs as dicts, all else as it is."""
+        return {
+            field.name: value.fields() if isinstance(value, Config) else value
+            for field in dataclasses.fields(self)
+            for value in [getattr(self, field.name)]
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as plain JSON values."""

@@ -1,0 +1,73 @@
+"""Every setting of the library, as frozen dataclasses.
+
+A config is checked when it is made, compares by content, and crosses into a TFX component as one
+JSON string:
+
+Example:
+    >>> config = SimilarityGraphConfig(embedding_feature="image", num_neighbors=5)
+    >>> SimilarityGraphConfig.from_json(config.to_json()) == config
+    True
+"""
+
+from nsl_tfx.configs.adversarial import (
+    DEFAULT_ADVERSARIAL_PARAMS,
+    AdvNeighborConfig,
+    AdvRegConfig,
+    AdvTargetConfig,
+    AdvTargetType,
+    VirtualAdvConfig,
+    make_adv_reg_config,
+)
+from nsl_tfx.configs.decay import DecayConfig, DecayType
+from nsl_tfx.configs.distance import (
+    DEFAULT_DISTANCE_PARAMS,
+    DistanceConfig,
+    DistanceType,
+    Reduction,
+    TransformType,
+)
+from nsl_tfx.configs.graph import (
+    AugmentConfig,
+    GraphBuilderConfig,
+    SimilarityGraphConfig,
+    Symmetrize,
+)
+from nsl_tfx.configs.graph_regularization import (
+    GraphNeighborConfig,
+    GraphRegConfig,
+    make_graph_reg_config,
+)
+from nsl_tfx.configs.integration import IntegrationConfig, IntegrationType
+from nsl_tfx.configs.norm import NormType
+from nsl_tfx.configs.robustness import AttackName, RobustnessConfig
+from nsl_tfx.configs.training import TrainerConfig
+
+__all__ = [
+    "DEFAULT_ADVERSARIAL_PARAMS",
+    "DEFAULT_DISTANCE_PARAMS",
+    "AdvNeighborConfig",
+    "AdvRegConfig",
+    "AdvTargetConfig",
+    "AdvTargetType",
+    "AttackName",
+    "AugmentConfig",
+    "DecayConfig",
+    "DecayType",
+    "DistanceConfig",
+    "DistanceType",
+    "GraphBuilderConfig",
+    "GraphNeighborConfig",
+    "GraphRegConfig",
+    "IntegrationConfig",
+    "IntegrationType",
+    "NormType",
+    "Reduction",
+    "RobustnessConfig",
+    "SimilarityGraphConfig",
+    "Symmetrize",
+    "TrainerConfig",
+    "TransformType",
+    "VirtualAdvConfig",
+    "make_adv_reg_config",
+    "make_graph_reg_config",
+]

@@ -1,0 +1,40 @@
+"""How the Trainer module trains."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from nsl_tfx.configs.adversarial import AdvRegConfig
+from nsl_tfx.configs.base import Config, bounded
+from nsl_tfx.configs.graph_regularization import GraphRegConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TrainerConfig(Config):
+    """How `nsl_tfx.trainer.run_fn` trains a model.
+
+    Attributes:
+        model_fn: Dotted path of a function that takes this config and returns a Keras model from
+            the features, by name, to one logit a class.
+        features: The features that the model takes.
+        label_feature: The integer class of each example. Examples without it train the graph term
+            only.
+        graph: Graph regularization; off when None.
+        adversarial: Adversarial regularization; off when None.
+        batch_size: Examples of one step.
+        learning_rate: Step size of the optimizer (Adam).
+        seed: Seed of the weights, the shuffling and the random starts.
+        model_options: Passed on for `model_fn` to read.
+    """
+
+    model_fn: str
+    features: tuple[str, ...]
+    label_feature: str = "label"
+    graph: GraphRegConfig | None = None
+    adversarial: AdvRegConfig | None = None
+    batch_size: int = bounded(128, ge=1, unit="examples")
+    learning_rate: float = bounded(0.001, gt=0, unit="per step")
+    seed: int = 0
+    model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -1,0 +1,133 @@
+"""Where a perturbed input may lie, and the steepest step there."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from nsl_tfx.configs import AdvNeighborConfig, NormType
+from nsl_tfx.lib import norms
+from nsl_tfx.lib.casting import to_dtype
+
+Structure = dict[Any, tf.Tensor]
+"""Float features `[batch, ...]` by name."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Region:
+    """The ball around an input, cut by the box of valid features.
+
+    Attributes:
+        radius: Radius of the ball, in units of the input feature; infinite for no ball.
+        norm: The ball's norm, over all features of an example together.
+        low: Lower bound of a feature; numbers that broadcast to it, or a dict of them by feature
+            name. Features without an entry are unbounded.
+        high: Upper bound, likewise.
+        mask: Multiplied with gradients and noise; 0 marks what never changes. In the same forms.
+    """
+
+    radius: Any = math.inf
+    norm: NormType = NormType.INFINITY
+    low: Any = None
+    high: Any = None
+    mask: Any = None
+
+    @classmethod
+    def of(cls, config: AdvNeighborConfig) -> Region:
+        """Returns the region that a config describes."""
+        return cls(
+            radius=math.inf if config.pgd_epsilon is None else config.pgd_epsilon,
+            norm=config.adv_grad_norm,
+            low=config.clip_value_min,
+            high=config.clip_value_max,
+            mask=config.feature_mask,
+        )
+
+    def place(self, x: Structure, delta: Structure) -> Structure:
+        """Returns `x + delta`, with `delta` moved into the ball and the sum into the box.
+
+        Where `x` lies in the box, the result lies in the ball too: the box only shortens `delta`.
+        """
+        delta = norms.project_to_ball(delta, self.radius, self.norm)
+        return self.clip({name: x[name] + delta[name] for name in x})
+
+    def clip(self, x: Structure) -> Structure:
+        """Returns the features inside the box."""
+        low, high = per_feature(self.low, x), per_feature(self.high, x)
+        return {name: _clip(value, low.get(name), high.get(name)) for name, value in x.items()}
+
+    def apply_mask(self, x: Structure) -> Structure:
+        """Returns the features times the mask."""
+        mask = per_feature(self.mask, x)
+        return {
+            name: value * to_dtype(mask[name], value.dtype) if name in mask else value
+            for name, value in x.items()
+        }
+
+    def direction(self, gradient: Structure) -> Structure:
+        """Returns the step of norm 1 that raises a linear loss with this gradient the most.
+
+        Non-finite elements count as zero. Each example's gradient is first scaled to a largest
+        element of 1: a model that is sure of itself has gradients far below any fixed floor, and
+        they still point somewhere.
+        """
+        finite = {
+            name: tf.where(tf.math.is_finite(value), value, tf.zeros_like(value))
+            for name, value in gradient.items()
+        }
+        scaled = scale_to_unit_maximum(self.apply_mask(finite))
+        return dict(norms.maximize_within_unit_norm(scaled, self.norm))
+
+    def step(self, x: Structure, current: Structure, gradient: Structure, size: Any) -> Structure:
+        """Returns the point one step of length `size` further up, in the ball around `x`."""
+        direction = self.direction(gradient)
+        return self.place(
+            x,
+            {
+                name: current[name] - x[name] + to_dtype(size, x[name].dtype) * direction[name]
+                for name in x
+            },
+        )
+
+    def random_point(self, x: Structure, radius: Any, seed: Any = None) -> Structure:
+        """Returns a point of the ball of the given radius around `x`, uniform before the box."""
+        noise = norms.random_in_norm_ball(x, radius, self.norm, seed)
+        return self.place(x, self.apply_mask(noise))
+
+
+def scale_to_unit_maximum(x: Structure) -> Structure:
+    """Divides each example by its largest magnitude over all features; zeros stay zeros."""
+    largest = None
+    for value in x.values():
+        found = tf.reduce_max(tf.abs(value), axis=tf.range(1, tf.rank(value)))
+        largest = found if largest is None else tf.maximum(largest, found)
+    return {
+        name: tf.math.divide_no_nan(value, expand_like(largest, value)) for name, value in x.items()
+    }
+
+
+def expand_like(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Returns `[batch]` values with trailing axes of 1, to broadcast against `[batch, ...]`."""
+    trailing = tf.ones([tf.rank(like) - 1], tf.int32)
+    return tf.reshape(values, tf.concat([tf.shape(values), trailing], axis=0))
+
+
+def per_feature(setting: Any, x: Structure) -> dict[Any, Any]:
+    """Spells out a setting feature by feature: one value is meant for all of them."""
+    if setting is None:
+        return {}
+    if isinstance(setting, Mapping):
+        return {name: value for name, value in setting.items() if name in x and value is not None}
+    return dict.fromkeys(x, setting)
+
+
+def _clip(value: tf.Tensor, low: Any, high: Any) -> tf.Tensor:
+    if low is not None:
+        value = tf.maximum(value, to_dtype(low, value.dtype))
+    if high is not None:
+        value = tf.minimum(value, to_dtype(high, value.dtype))
+    return value
