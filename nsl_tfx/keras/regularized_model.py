@@ -11,7 +11,7 @@ import tensorflow as tf
 from nsl_tfx.attacks.attack import value_and_gradient
 from nsl_tfx.configs import AdvNeighborConfig, AdvRegConfig, GraphRegConfig
 from nsl_tfx.keras.base_call import call_by_name
-from nsl_tfx.lib import pairwise_distance, strip_neighbor_features, unpack_neighbor_features
+from nsl_tfx.lib import pairwise_distance_wrapper, strip_neighbor_features, unpack_neighbor_features
 from nsl_tfx.lib.perturbation import Region, Structure
 
 Features = dict[str, tf.Tensor]
@@ -128,7 +128,9 @@ class RegularizedModel(keras.Model):
         rows = tf.shape(next(iter(own.values())))[0]
         predictions = outputs[:rows]
         sources = tf.repeat(predictions, config.max_neighbors, axis=0)
-        distance = pairwise_distance(sources, outputs[rows:], weights, self.graph.distance_config)
+        distance = pairwise_distance_wrapper(
+            sources, outputs[rows:], weights, self.graph.distance_config
+        )
         return predictions, self.graph.multiplier * distance
 
     def _adversarial_pass(

@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from nsl_tfx.configs import GraphNeighborConfig
 
-Features = dict[str, tf.Tensor]
+Features = dict[str, Any]
 
 
 def strip_neighbor_features(
-    features: Mapping[str, tf.Tensor], config: GraphNeighborConfig
+    features: Mapping[str, Any], neighbor_config: GraphNeighborConfig
 ) -> Features:
     """Returns the features that belong to the examples themselves.
 
     Args:
         features: Name to `[batch, ...]`.
-        config: Its prefix marks neighbors' features.
+        neighbor_config: Its prefix marks neighbors' features.
+
+    Example:
+        >>> list(strip_neighbor_features({"a": 1, "NL_nbr_0_a": 2}, GraphNeighborConfig()))
+        ['a']
     """
-    return {name: value for name, value in features.items() if not name.startswith(config.prefix)}
+    prefix = neighbor_config.prefix
+    return {name: value for name, value in features.items() if not name.startswith(prefix)}
 
 
 def unpack_neighbor_features(
-    features: Mapping[str, tf.Tensor], config: GraphNeighborConfig
+    features: Mapping[str, Any], neighbor_config: GraphNeighborConfig, keep_rank: bool = True
 ) -> tuple[Features, Features, tf.Tensor]:
     """Separates examples from their neighbors.
 
     Args:
-        features: Name to `[batch, ...]`. Every feature without the prefix needs its counterpart
-            for each of `max_neighbors` neighbors, and each neighbor its weight `[batch, 1]`.
-        config: How neighbors' features are named, and how many there are.
+        features: Name to a dense, sparse or ragged tensor `[batch, ...]`. Every feature without
+            the prefix needs its counterpart for each of `max_neighbors` neighbors, and each
+            neighbor its weight, dense `[batch, 1]` or `[batch]`.
+        neighbor_config: How neighbors' features are named, and how many there are.
+        keep_rank: Whether neighbors are laid out as more rows rather than along an axis of their
+            own.
 
     Returns:
-        The examples' features; the neighbors' features `[batch * max_neighbors, ...]`, example by
-        example (row `b * max_neighbors + i` is neighbor `i` of example `b`); and the edge weights
-        `[batch * max_neighbors, 1]`, 0 where a neighbor is missing.
+        The examples' features. The neighbors' features, `[batch * max_neighbors, ...]`, example by
+        example (row `b * max_neighbors + i` is neighbor `i` of example `b`), or without `keep_rank`
+        `[batch, max_neighbors, ...]`. The edge weights, `[batch * max_neighbors, 1]` or
+        `[batch, max_neighbors, 1]`, 0 where a neighbor is missing.
 
     Raises:
         KeyError: A neighbor's feature or weight is absent.
+        ValueError: A neighbor's feature is of another shape or kind than the example's.
 
     Example:
         >>> config = GraphNeighborConfig(max_neighbors=1)
@@ -48,24 +59,67 @@ def unpack_neighbor_features(
         >>> float(theirs["a"][0, 0]), float(weights[0, 0])
         (2.0, 0.5)
     """
-    own = strip_neighbor_features(features, config)
-    if config.max_neighbors == 0:
-        return own, {name: value[:0] for name, value in own.items()}, tf.zeros([0, 1])
-    indices = range(config.max_neighbors)
-    weights = _interleave(features, [config.weight_name(i) for i in indices])
-    neighbors = {
-        name: _interleave(features, [config.feature_name(i, name) for i in indices]) for name in own
+    own = {
+        name: _as_tensor(value)
+        for name, value in strip_neighbor_features(features, neighbor_config).items()
     }
-    return own, neighbors, weights
+    count = neighbor_config.max_neighbors
+    if count == 0:
+        return own, {}, tf.zeros([0, 1] if keep_rank else [0, 0, 1])
+    weights = [_as_tensor(value) for value in _take(features, neighbor_config.weight_name, count)]
+    stacked_weights = tf.stack([tf.reshape(weight, [-1, 1]) for weight in weights], axis=1)
+    neighbors = {}
+    for name, value in own.items():
+        parts = [
+            _as_tensor(part)
+            for part in _take(features, lambda i, n=name: neighbor_config.feature_name(i, n), count)
+        ]
+        _check_alike(name, value, parts)
+        neighbors[name] = _stack(parts, keep_rank)
+    if keep_rank:
+        stacked_weights = tf.reshape(stacked_weights, [-1, 1])
+    return own, neighbors, stacked_weights
 
 
-def _interleave(features: Mapping[str, tf.Tensor], names: list[str]) -> tf.Tensor:
-    """Stacks `[batch, ...]` tensors to `[batch * names, ...]`, example by example."""
+def _take(features: Mapping[str, Any], name_of: Any, count: int) -> list[Any]:
+    names = [name_of(i) for i in range(count)]
     absent = [name for name in names if name not in features]
     if absent:
         raise KeyError(
             f"Expected the neighbor features {', '.join(names)}. Missing: {', '.join(absent)}. "
             "Lower max_neighbors, or augment the examples with this feature."
         )
-    stacked = tf.stack([features[name] for name in names], axis=1)
+    return [features[name] for name in names]
+
+
+def _as_tensor(value: Any) -> Any:
+    if isinstance(value, (tf.SparseTensor, tf.RaggedTensor)):
+        return value
+    return tf.convert_to_tensor(value)
+
+
+def _check_alike(name: str, own: Any, parts: list[Any]) -> None:
+    for i, part in enumerate(parts):
+        same_kind = isinstance(part, tf.SparseTensor) == isinstance(own, tf.SparseTensor)
+        if not same_kind or not part.shape[1:].is_compatible_with(own.shape[1:]):
+            raise ValueError(
+                f"Expected feature {name!r} of neighbor {i} like the example's: "
+                f"{type(own).__name__} of shape {own.shape}. Received: {type(part).__name__} of "
+                f"shape {part.shape}."
+            )
+
+
+def _stack(parts: list[Any], keep_rank: bool) -> Any:
+    """Stacks `[batch, ...]` tensors to `[batch, parts, ...]`; with `keep_rank` as more rows."""
+    if isinstance(parts[0], tf.SparseTensor):
+        stacked = tf.sparse.concat(1, [tf.sparse.expand_dims(part, 1) for part in parts])
+        if not keep_rank:
+            return stacked
+        rows = tf.reduce_prod(stacked.dense_shape[:2], keepdims=True)
+        return tf.sparse.reshape(stacked, tf.concat([rows, stacked.dense_shape[2:]], axis=0))
+    stacked = tf.stack(parts, axis=1)
+    if not keep_rank:
+        return stacked
+    if isinstance(stacked, tf.RaggedTensor):
+        return stacked.merge_dims(0, 1)
     return tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))

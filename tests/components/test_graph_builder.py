@@ -114,7 +114,12 @@ def with_row(**features):
         (with_row(id=[]), CONFIG, None, "an id in the feature 'id'.*Received 1 without"),
         (with_row(image=[0.0] * 4), CONFIG, None, "zeros for b'odd'"),
         (with_row(image=[float("nan")] * 4), CONFIG, None, "NaN or infinity in those of b'odd'"),
-        (with_row(image=[1.0] * 3), CONFIG, None, "Expected the same number of values.*3 for b'odd'; 4 for b"),
+        (
+            with_row(image=[1.0] * 3),
+            CONFIG,
+            None,
+            "Expected the same number of values.*3 for b'odd'; 4 for b",
+        ),
         (with_row(image=[]), CONFIG, None, "a vector in the feature 'image'.*none for b'odd'"),
         ({"train": [[]]}, CONFIG, None, "at least one example.*splits: train"),
         ({"eval": [ROWS]}, CONFIG, None, "splits of the examples: eval. Received: train"),

@@ -1,10 +1,9 @@
 """NeighborAugmenter's contract: what it reads, writes, records and refuses."""
 
 import os
-
-import numpy as np
 import sys
 
+import numpy as np
 import pytest
 
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig

@@ -160,7 +160,9 @@ def _eval_config() -> config_pb2.EvalConfig:
         )
     )
     # Overall alone: of one digit there are some fifty images, and two of them are four points.
-    overall = config_pb2.PerSliceMetricThreshold(slicing_specs=[config_pb2.SlicingSpec()], threshold=no_worse)
+    overall = config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()], threshold=no_worse
+    )
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
