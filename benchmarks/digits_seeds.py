@@ -22,8 +22,9 @@ from nsl_tfx.console import library_output_to
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--root", type=Path, default=Path(tempfile.gettempdir()) / "digits-seeds")
+    parser.add_argument("--root", type=Path, help="keep the runs here; a new folder by default")
     options = parser.parse_args()
+    options.root = options.root or Path(tempfile.mkdtemp(prefix="digits-seeds-"))
     with library_output_to(str(options.root / "log.txt")) as console:
         rows = [run_seed(str(options.root), seed, console) for seed in range(options.seeds)]
         print_table(rows, console)

@@ -116,6 +116,31 @@ def test_the_hash_differs_where_a_field_does():
             "clip_value_min <= clip_value_max",
         ),
         (lambda: configs.make_adv_reg_config(clip_value_min=float("nan")), "Received: nan"),
+        (lambda: configs.DistanceConfig("cosine"), "sum_over_axis for cosine"),
+        (lambda: configs.DistanceConfig("kl_divergence"), "sum_over_axis for kl_divergence"),
+        (lambda: configs.make_graph_reg_config(reduction="none"), "reduction to give one number"),
+        (lambda: configs.make_graph_reg_config(distance_type="far"), "Received: 'far'"),
+        (lambda: configs.make_adv_reg_config(adv_grad_norm="l7"), "one of 'l1', 'l2', 'infinity'"),
+        (lambda: configs.GraphNeighborConfig(prefix=""), "not to be empty"),
+        (
+            lambda: configs.RobustnessConfig(
+                features=["x"], label_feature="y", epsilon=float("inf")
+            ),
+            "epsilon > 0",
+        ),
+        (lambda: configs.TrainerConfig(model_fn="a.b", features=[]), "at least one name"),
+        (lambda: configs.TrainerConfig(model_fn="a.b", features=["x", "x"]), "each once"),
+        (lambda: configs.TrainerConfig(model_fn="a.b", features=["label"]), "without the label"),
+        (lambda: configs.TrainerConfig(model_fn="a.b", features=["x"], seed=-1), "seed >= 0"),
+        (lambda: configs.TrainerConfig(model_fn="a.b", features=["x"], seed=2**32), "<= 429"),
+        (
+            lambda: configs.TrainerConfig(
+                model_fn="a.b", features=["x"], graph=configs.GraphRegConfig()
+            ),
+            "max_neighbors >= 1",
+        ),
+        (lambda: configs.SimilarityGraphConfig(embedding_feature=""), "none empty"),
+        (lambda: configs.SimilarityGraphConfig(embedding_feature="id"), "each once"),
         (lambda: configs.DecayConfig(0), "decay_steps >= 1"),
         (lambda: configs.VirtualAdvConfig(approx_difference=0), "approx_difference > 0"),
         (lambda: configs.AdvTargetConfig("third"), "'ground_truth'"),
@@ -140,6 +165,14 @@ def test_a_callers_list_is_copied():
     config = configs.TrainerConfig(model_fn="a.b", features=features)
     features.append("y")
     assert config.features == ("x",)
+
+
+def test_numpy_scalars_are_numbers():
+    config = configs.make_adv_reg_config(
+        adv_step_size=np.float32(0.5), pgd_iterations=np.int64(3)
+    ).adv_neighbor_config
+    assert type(config.adv_step_size) is float
+    assert type(config.pgd_iterations) is int
 
 
 def test_nsl_positional_arguments():
@@ -178,7 +211,9 @@ def test_json_holds_nested_configs():
     config = configs.TrainerConfig(
         model_fn="a.b",
         features=("x",),
-        graph=configs.make_graph_reg_config(max_neighbors=3, distance_type="cosine"),
+        graph=configs.make_graph_reg_config(
+            max_neighbors=3, distance_type="cosine", sum_over_axis=-1
+        ),
         adversarial=configs.make_adv_reg_config(adv_grad_norm="infinity"),
     )
     read = configs.TrainerConfig.from_json(config.to_json())

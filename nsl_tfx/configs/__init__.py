@@ -33,6 +33,7 @@ from nsl_tfx.configs.graph import (
     Symmetrize,
 )
 from nsl_tfx.configs.graph_regularization import (
+    NUM_NEIGHBORS_FEATURE,
     GraphNeighborConfig,
     GraphRegConfig,
     make_graph_reg_config,
@@ -45,6 +46,7 @@ from nsl_tfx.configs.training import TrainerConfig
 __all__ = [
     "DEFAULT_ADVERSARIAL_PARAMS",
     "DEFAULT_DISTANCE_PARAMS",
+    "NUM_NEIGHBORS_FEATURE",
     "AdvNeighborConfig",
     "AdvRegConfig",
     "AdvTargetConfig",

@@ -97,6 +97,10 @@ class VirtualAdvConfig(Config):
     num_approx_steps: int = bounded(1, ge=1, unit="power iterations")
     approx_difference: float = bounded(1e-6, gt=0, unit="input units")
 
+    def check(self) -> None:
+        """Raises ValueError where the distances would not become a loss."""
+        self.distance_config.require_scalar()
+
 
 def make_adv_reg_config(
     multiplier: float = 0.2,
@@ -120,7 +124,7 @@ def make_adv_reg_config(
         adv_neighbor_config=AdvNeighborConfig(
             feature_mask=feature_mask,
             adv_step_size=adv_step_size,
-            adv_grad_norm=NormType(adv_grad_norm),
+            adv_grad_norm=adv_grad_norm,  # type: ignore[arg-type]  # A name becomes a member.
             clip_value_min=clip_value_min,
             clip_value_max=clip_value_max,
             pgd_iterations=pgd_iterations,

@@ -7,12 +7,16 @@ import enum
 import hashlib
 import json
 import math
+import numbers
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 ConfigT = TypeVar("ConfigT", bound="Config")
+
+MAX_SEED = 2**32 - 1
+"""The largest seed that NumPy and Keras take."""
 
 _COMPARISONS = {
     "gt": (">", lambda value, bound: value > bound),
@@ -144,13 +148,23 @@ class Config:
         return cls.from_dict(values)
 
 
+def check_distinct(where: str, names: Sequence[str]) -> None:
+    """Raises ValueError unless there are names, none of them empty or given twice."""
+    if not names or len(set(names)) < len(names) or not all(names):
+        shown = ", ".join(repr(str(getattr(name, "value", name))) for name in names)
+        raise ValueError(
+            f"Expected {where} to hold at least one name, none empty, each once. "
+            f"Received: {shown or 'none'}."
+        )
+
+
 def _check_limits(value: Any, metadata: Mapping[str, Any], where: str) -> None:
     limits = metadata.get("limits", {})
     if value is None or not limits:
         return
     unit = f" ({metadata['unit']})" if metadata["unit"] else ""
     failed = any(not _COMPARISONS[name][1](value, bound) for name, bound in limits.items())
-    if failed or math.isnan(value):
+    if failed or not math.isfinite(value):
         wanted = " and ".join(f"{_COMPARISONS[name][0]} {bound}" for name, bound in limits.items())
         name = where.rsplit(".", 1)[1]
         raise ValueError(f"Expected {where} {wanted}{unit}. Received: {name}={value!r}.")
@@ -177,8 +191,10 @@ def _convert(value: Any, hint: Any, where: str) -> Any:  # One case a kind of ty
         return _convert_enum(value, hint, where)
     if issubclass(hint, Config):
         return hint.from_dict(value) if isinstance(value, Mapping) else _check(value, hint, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    # NumPy's scalars count as the numbers that they are.
+    number = {float: numbers.Real, int: numbers.Integral}.get(hint)
+    if number is not None and isinstance(value, number) and not isinstance(value, bool):
+        return hint(value)
     return _check(value, hint, where)
 
 
@@ -230,4 +246,5 @@ def _name(hint: Any) -> str:
 
 
 def _wrong_type(where: str, expected: str, value: Any) -> TypeError:
-    return TypeError(f"Expected {where} to be {expected}. Received: {value!r}.")
+    kind = type(value).__name__
+    return TypeError(f"Expected {where} to be {expected}. Received: {value!r} (a {kind}).")

@@ -60,5 +60,22 @@ class DistanceConfig(Config):
     sum_over_axis: int | None = None
     transform_fn: TransformType = TransformType.NONE
 
+    def check(self) -> None:
+        """Raises ValueError where the distance is one of whole vectors, and no axis holds them."""
+        elementwise = self.distance_type in (DistanceType.L1, DistanceType.L2)
+        if not elementwise and self.sum_over_axis is None:
+            raise ValueError(
+                f"Expected DistanceConfig.sum_over_axis for {self.distance_type.value} (usually "
+                "-1). Received: sum_over_axis=None."
+            )
+
+    def require_scalar(self) -> None:
+        """Raises ValueError where the distances would not become one number."""
+        if self.reduction is Reduction.NONE:
+            raise ValueError(
+                "Expected DistanceConfig.reduction to give one number, as a loss has to be. "
+                f"Received: reduction={self.reduction.value!r}."
+            )
+
 
 DEFAULT_DISTANCE_PARAMS = DistanceConfig().fields()

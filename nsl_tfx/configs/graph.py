@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from nsl_tfx.configs.base import Choice, Config, bounded
+from nsl_tfx.configs.base import Choice, Config, bounded, check_distinct
 from nsl_tfx.configs.graph_regularization import GraphNeighborConfig
 
 
@@ -43,8 +43,10 @@ class SimilarityGraphConfig(Config):
     symmetrize: Symmetrize = Symmetrize.UNION
 
     def check(self) -> None:
-        """Raises ValueError where no split, or one twice, would become nodes."""
-        _check_splits(self.splits, "SimilarityGraphConfig.splits")
+        """Raises ValueError where a name is empty, or given twice."""
+        check_distinct("SimilarityGraphConfig.splits", self.splits)
+        features = [self.id_feature, self.embedding_feature]
+        check_distinct("SimilarityGraphConfig.id_feature and embedding_feature", features)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,17 +95,6 @@ class AugmentConfig(Config):
                 "Expected AugmentConfig.neighbors.max_neighbors >= 1 (neighbors). "
                 f"Received: max_neighbors={self.neighbors.max_neighbors}."
             )
-        _check_splits(self.splits, "AugmentConfig.splits")
-        if len(set(self.features or ())) < len(self.features or ()):
-            raise ValueError(
-                "Expected every feature once in AugmentConfig.features. "
-                f"Received: {', '.join(self.features or ())}."
-            )
-
-
-def _check_splits(splits: tuple[str, ...], where: str) -> None:
-    if not splits or len(set(splits)) < len(splits):
-        raise ValueError(
-            f"Expected {where} to name at least one split, each once. "
-            f"Received: {', '.join(splits) or 'none'}."
-        )
+        check_distinct("AugmentConfig.splits", self.splits)
+        if self.features:
+            check_distinct("AugmentConfig.features", self.features)

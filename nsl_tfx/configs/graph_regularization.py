@@ -12,6 +12,9 @@ from nsl_tfx.configs.distance import (
     TransformType,
 )
 
+NUM_NEIGHBORS_FEATURE = "NL_num_nbrs"
+"""The feature of an augmented example that says how many neighbors it has."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GraphNeighborConfig(Config):
@@ -26,6 +29,14 @@ class GraphNeighborConfig(Config):
     prefix: str = "NL_nbr_"
     weight_suffix: str = "_weight"
     max_neighbors: int = bounded(0, ge=0, unit="neighbors")
+
+    def check(self) -> None:
+        """Raises ValueError where neighbors' features could not be told from the example's."""
+        if not self.prefix or not self.weight_suffix:
+            raise ValueError(
+                "Expected GraphNeighborConfig.prefix and weight_suffix not to be empty. Received: "
+                f"{self.prefix!r} and {self.weight_suffix!r}."
+            )
 
     def feature_name(self, index: int, feature: str) -> str:
         """Returns the name of `feature` of the neighbor number `index`, counted from 0."""
@@ -43,6 +54,19 @@ class GraphRegConfig(Config):
     neighbor_config: GraphNeighborConfig = GraphNeighborConfig()
     multiplier: float = bounded(0.01, ge=0, unit="weight of the graph loss")
     distance_config: DistanceConfig = DistanceConfig()
+
+    def check(self) -> None:
+        """Raises ValueError where the distances would not become a loss."""
+        self.distance_config.require_scalar()
+
+    def require_neighbors(self) -> None:
+        """Raises ValueError where the graph term would be zero for want of neighbors."""
+        if self.neighbor_config.max_neighbors < 1:
+            raise ValueError(
+                "Expected GraphRegConfig.neighbor_config.max_neighbors >= 1: without neighbors "
+                "there is nothing to learn from. Received: "
+                f"max_neighbors={self.neighbor_config.max_neighbors}."
+            )
 
 
 def make_graph_reg_config(
@@ -69,9 +93,9 @@ def make_graph_reg_config(
         ),
         multiplier=multiplier,
         distance_config=DistanceConfig(
-            distance_type=DistanceType(distance_type),
-            reduction=Reduction(reduction),
+            distance_type=distance_type,  # type: ignore[arg-type]  # Names become members.
+            reduction=reduction,  # type: ignore[arg-type]
             sum_over_axis=sum_over_axis,
-            transform_fn=TransformType(transform_fn),
+            transform_fn=transform_fn,  # type: ignore[arg-type]
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from nsl_tfx.configs.base import Choice, Config, bounded
+from nsl_tfx.configs.base import MAX_SEED, Choice, Config, bounded, check_distinct
 from nsl_tfx.configs.norm import NormType
 
 
@@ -81,7 +81,7 @@ class RobustnessConfig(Config):
     confidence: float = bounded(0.95, gt=0, lt=1, unit="probability")
     max_examples: int | None = bounded(None, ge=1, unit="examples")
     batch_size: int = bounded(500, ge=1, unit="examples")
-    seed: int = bounded(0, ge=0)
+    seed: int = bounded(0, ge=0, le=MAX_SEED)
 
     @property
     def epsilons(self) -> tuple[float, ...]:
@@ -96,12 +96,7 @@ class RobustnessConfig(Config):
     def check(self) -> None:
         """Raises ValueError where fields are empty, repeat themselves or contradict each other."""
         for name in ("features", "splits", "attacks"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                raise ValueError(
-                    f"Expected RobustnessConfig.{name} to name at least one, each once. "
-                    f"Received: {[getattr(value, 'value', value) for value in values]}."
-                )
+            check_distinct(f"RobustnessConfig.{name}", getattr(self, name))
         if self.label_feature in self.features:
             raise ValueError(
                 "Expected RobustnessConfig.features without the label, which no attacker changes. "

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nsl_tfx.configs.adversarial import AdvRegConfig
-from nsl_tfx.configs.base import Config, bounded
+from nsl_tfx.configs.base import MAX_SEED, Config, bounded, check_distinct
 from nsl_tfx.configs.graph_regularization import GraphRegConfig
 
 
@@ -36,5 +36,16 @@ class TrainerConfig(Config):
     adversarial: AdvRegConfig | None = None
     batch_size: int = bounded(128, ge=1, unit="examples")
     learning_rate: float = bounded(0.001, gt=0, unit="per step")
-    seed: int = 0
+    seed: int = bounded(0, ge=0, le=MAX_SEED)
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raises ValueError where the features, or the graph term, cannot be what is meant."""
+        check_distinct("TrainerConfig.features", self.features)
+        if self.label_feature in self.features:
+            raise ValueError(
+                "Expected TrainerConfig.features without the label, which the model must not see. "
+                f"Received: label_feature={self.label_feature!r} among them."
+            )
+        if self.graph is not None:
+            self.graph.require_neighbors()

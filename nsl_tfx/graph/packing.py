@@ -8,9 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
-
-NUM_NEIGHBORS = "NL_num_nbrs"
+from nsl_tfx.configs import NUM_NEIGHBORS_FEATURE, AugmentConfig, GraphNeighborConfig
 
 # What a neighbor's copy of a feature does not share with the original: whether it is there at all
 # (neighbors may be fewer), and what holds over a data set rather than over a value.
@@ -63,7 +61,7 @@ def pack_example(
         taken.add(name)
         return features[name]
 
-    add(NUM_NEIGHBORS).int64_list.value.append(len(neighbors))
+    add(NUM_NEIGHBORS_FEATURE).int64_list.value.append(len(neighbors))
     for index, (weight, neighbor) in enumerate(neighbors):
         add(names.weight_name(index)).float_list.value.append(weight)
         for name, feature in tf.train.Example.FromString(neighbor).features.feature.items():
@@ -127,7 +125,7 @@ def augment_schema(schema: schema_pb2.Schema, config: AugmentConfig) -> schema_p
 
 
 def _number_of_neighbors() -> schema_pb2.Feature:
-    feature = schema_pb2.Feature(name=NUM_NEIGHBORS, type=schema_pb2.INT)
+    feature = schema_pb2.Feature(name=NUM_NEIGHBORS_FEATURE, type=schema_pb2.INT)
     feature.presence.min_fraction = 1.0
     feature.presence.min_count = 1
     feature.shape.dim.add().size = 1

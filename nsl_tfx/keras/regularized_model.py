@@ -9,10 +9,15 @@ import keras
 import tensorflow as tf
 
 from nsl_tfx.attacks.attack import value_and_gradient
-from nsl_tfx.configs import AdvNeighborConfig, AdvRegConfig, GraphRegConfig
+from nsl_tfx.configs import (
+    NUM_NEIGHBORS_FEATURE,
+    AdvNeighborConfig,
+    AdvRegConfig,
+    GraphRegConfig,
+)
 from nsl_tfx.keras.base_call import call_by_name
 from nsl_tfx.lib import pairwise_distance_wrapper, strip_neighbor_features, unpack_neighbor_features
-from nsl_tfx.lib.perturbation import Region, Structure
+from nsl_tfx.lib.perturbation import Region, Structure, expand_like
 
 Features = dict[str, tf.Tensor]
 
@@ -35,9 +40,13 @@ class RegularizedModel(keras.Model):
     serve `base_model`.
 
     Args:
-        base_model: The model to train, from features to one prediction.
+        base_model: The model to train, from features `[batch, ...]` by name to one prediction
+            `[batch, ...]`.
         graph: Graph regularization; off when None.
         adversarial: Adversarial regularization; off when None.
+
+    Raises:
+        ValueError: `graph` asks for no neighbors.
 
     Example:
         >>> from nsl_tfx.configs import make_adv_reg_config
@@ -57,6 +66,8 @@ class RegularizedModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if graph is not None:
+            graph.require_neighbors()
         self.base_model = base_model
         self.graph = graph
         self.adversarial = adversarial
@@ -66,8 +77,14 @@ class RegularizedModel(keras.Model):
             if config is not None
         ]
 
-    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> Any:
-        """Returns the base model's prediction; neighbors' features are ignored."""
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Returns the base model's prediction; neighbors' features are ignored.
+
+        Args:
+            inputs: Feature name to `[batch, ...]`; or a lone tensor, where the base model has one
+                input and there is no graph term.
+            training: Keras's training flag.
+        """
         return call_by_name(self.base_model, self._own_features(inputs), training)
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -85,8 +102,8 @@ class RegularizedModel(keras.Model):
             if self.adversarial is not None:
                 tape.watch(attackable)
             predictions, graph_loss = self._forward(x, own)
-            loss = self.compute_loss(own, y, predictions, sample_weight, training=True)
-            clean = loss
+            label_loss, own_losses = self._label_and_own_loss(own, y, predictions, sample_weight)
+            clean = loss = label_loss + own_losses
             if graph_loss is not None:
                 terms["graph"] = graph_loss
                 clean += graph_loss
@@ -95,7 +112,10 @@ class RegularizedModel(keras.Model):
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
         if self.adversarial is not None:
-            input_gradient = tape.gradient(loss, attackable)
+            # A feature that the model does not use has no gradient, and stays as it is.
+            input_gradient = tape.gradient(
+                label_loss, attackable, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
             adversarial, adversarial_gradients = self._adversarial_pass(
                 self.adversarial, own, attackable, input_gradient, y, sample_weight
             )
@@ -111,18 +131,43 @@ class RegularizedModel(keras.Model):
         terms = {tracker.name for tracker in self._term_trackers}
         return {name: value for name, value in results.items() if name not in terms}
 
-    def _own_features(self, x: Mapping[str, tf.Tensor]) -> Features:
+    def _own_features(self, x: Any) -> Features:
+        if not isinstance(x, Mapping):
+            # A lone tensor needs no name: the model's one input takes it.
+            return {"features": tf.convert_to_tensor(x)}
         features = {name: tf.convert_to_tensor(value) for name, value in x.items()}
         if self.graph is None:
             return features
+        features.pop(NUM_NEIGHBORS_FEATURE, None)
         return strip_neighbor_features(features, self.graph.neighbor_config)
+
+    def _label_and_own_loss(
+        self, own: Features, y: Any, predictions: Any, sample_weight: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the loss by the labels, and the sum of the base model's own (weight decay)."""
+        total = self.compute_loss(own, y, predictions, sample_weight, training=True)
+        own_losses = [tf.cast(tf.reduce_sum(loss), total.dtype) for loss in self.losses]
+        added = tf.add_n(own_losses) if own_losses else tf.zeros_like(total)
+        return total - added, added
 
     def _forward(self, x: Features, own: Features) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Returns the predictions and the scaled graph loss, from one pass over all rows."""
         if self.graph is None:
             return call_by_name(self.base_model, own, training=True), None
         config = self.graph.neighbor_config
-        _, neighbors, weights = unpack_neighbor_features({**x, **own}, config)
+        named = {name: value for name, value in x.items() if name != NUM_NEIGHBORS_FEATURE}
+        _, neighbors, weights = unpack_neighbor_features({**named, **own}, config)
+        # A missing neighbor's place is taken by the example itself: no row of zeros then reaches
+        # what a model learns from its batches, such as batch normalization's mean.
+        present = tf.reshape(weights, [-1]) != 0
+        neighbors = {
+            name: tf.where(
+                expand_like(present, value),
+                value,
+                tf.repeat(own[name], config.max_neighbors, axis=0),
+            )
+            for name, value in neighbors.items()
+        }
         together = {name: tf.concat([own[name], neighbors[name]], axis=0) for name in own}
         outputs = call_by_name(self.base_model, together, training=True)
         rows = tf.shape(next(iter(own.values())))[0]
@@ -146,7 +191,7 @@ class RegularizedModel(keras.Model):
 
         def loss(perturbed: Structure) -> tf.Tensor:
             predictions = call_by_name(self.base_model, {**own, **perturbed}, training=True)
-            return self.compute_loss(own, y, predictions, sample_weight, training=True)
+            return self._label_and_own_loss(own, y, predictions, sample_weight)[0]
 
         perturbed = perturb(config.adv_neighbor_config, loss, x, gradient)
         with tf.GradientTape() as tape:

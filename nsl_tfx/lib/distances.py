@@ -31,8 +31,7 @@ def pairwise_distance_wrapper(
         A scalar; with `Reduction.NONE` the weighted distances, unreduced.
 
     Raises:
-        ValueError: The distance needs `sum_over_axis` and the config has none, or the weights do
-            not fit the sources.
+        ValueError: The weights do not fit the sources.
 
     Example:
         >>> config = DistanceConfig(sum_over_axis=-1)
@@ -48,11 +47,6 @@ def pairwise_distance_wrapper(
         targets = tf.nn.softmax(targets, axis=-1 if axis is None else axis)
     weights = to_dtype(weights, sources.dtype)
     elementwise = config.distance_type in (DistanceType.L1, DistanceType.L2)
-    if not elementwise and axis is None:
-        raise ValueError(
-            f"Expected DistanceConfig.sum_over_axis for {config.distance_type.value} (usually -1). "
-            "Received: sum_over_axis=None."
-        )
     averages = config.reduction not in (Reduction.NONE, Reduction.SUM)
     counts_vectors = elementwise and axis is not None and averages
     _check_weights(sources.shape, weights.shape, axis if counts_vectors else None)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import Any
 
 import keras
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.configs import TrainerConfig
+from nsl_tfx.fingerprint import code_fingerprint
 from nsl_tfx.io import read_schema
 from nsl_tfx.keras import RegularizedModel
 from nsl_tfx.trainer.export import export_model
 from nsl_tfx.trainer.input import training_dataset
 
 _CONFIG_KEY = "nsl_tfx"
+_CODE_KEY = "nsl_tfx_code"
 # How often TensorBoard gets a point; each costs a synchronisation.
 _LOG_EVERY_STEPS = 50
 
@@ -23,12 +26,25 @@ _LOG_EVERY_STEPS = 50
 def custom_config(config: TrainerConfig) -> dict[str, Any]:
     """Returns what TFX's `Trainer(custom_config=...)` takes for `run_fn` to read.
 
+    Beside the config it holds a hash of the code, the module of `model_fn` included, so that TFX
+    trains anew where the model has changed and its name has not.
+
+    Raises:
+        TypeError: `config` is no TrainerConfig.
+        ValueError: `config.model_fn` cannot be imported.
+
     Example:
-        >>> config = TrainerConfig(model_fn="my_package.make_model", features=("image",))
-        >>> sorted(custom_config(config))
-        ['nsl_tfx']
+        >>> config = TrainerConfig(
+        ...     model_fn="nsl_tfx.pipelines.digits.model.make_model", features=("image",)
+        ... )
+        >>> custom_config(config)["nsl_tfx"]["features"]
+        ['image']
     """
-    return {_CONFIG_KEY: config.to_dict()}
+    if not isinstance(config, TrainerConfig):
+        raise TypeError(f"Expected config to be a TrainerConfig. Received: {config!r}.")
+    module = sys.modules[load_model_fn(config.model_fn).__module__]
+    code = code_fingerprint(*filter(None, [module.__file__]))
+    return {_CONFIG_KEY: config.to_dict(), _CODE_KEY: code}
 
 
 def run_fn(fn_args: Any) -> None:
@@ -63,6 +79,7 @@ def run_fn(fn_args: Any) -> None:
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
         steps=fn_args.train_steps,
+        eval_steps=fn_args.eval_steps,
         log_dir=fn_args.model_run_dir,
     )
     export_model(base_model, fn_args.serving_model_dir, schema, config.features)
@@ -75,6 +92,7 @@ def train(
     eval_files: list[str],
     steps: int,
     log_dir: str,
+    eval_steps: int | None = None,
 ) -> keras.Model:
     """Trains the config's model with the config's regularizers.
 
@@ -85,6 +103,7 @@ def train(
         eval_files: Globs of the examples to validate on after training.
         steps: Number of gradient steps.
         log_dir: Folder for TensorBoard's logs.
+        eval_steps: Number of batches to validate on; all of them when None.
 
     Returns:
         The trained model, without its regularizers.
@@ -104,6 +123,7 @@ def train(
         training_dataset(train_files, schema, config),
         steps_per_epoch=steps,
         validation_data=training_dataset(eval_files, schema, config, training=False),
+        validation_steps=eval_steps or None,
         callbacks=[
             keras.callbacks.TensorBoard(os.path.join(log_dir, "logs"), update_freq=_LOG_EVERY_STEPS)
         ],
@@ -120,7 +140,10 @@ def load_model_fn(path: str) -> Any:
     """
     module_name, _, name = path.rpartition(".")
     try:
-        return getattr(importlib.import_module(module_name), name)
+        found = getattr(importlib.import_module(module_name), name)
+        if not callable(found):
+            raise ValueError(f"it is a {type(found).__name__}")
+        return found
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             "Expected TrainerConfig.model_fn to be the dotted path of an importable function, "

@@ -7,12 +7,12 @@ from nsl_tfx.configs import AugmentConfig, SimilarityGraphConfig
 
 @pytest.mark.parametrize("splits", [(), ("train", "train")])
 def test_splits_are_named_once(splits):
-    with pytest.raises(ValueError, match=r"SimilarityGraphConfig\.splits to name at least one"):
+    with pytest.raises(ValueError, match=r"SimilarityGraphConfig\.splits to hold at least one"):
         SimilarityGraphConfig(embedding_feature="x", splits=splits)
-    with pytest.raises(ValueError, match=r"AugmentConfig\.splits to name at least one"):
+    with pytest.raises(ValueError, match=r"AugmentConfig\.splits to hold at least one"):
         AugmentConfig(splits=splits)
 
 
 def test_carried_features_are_named_once():
-    with pytest.raises(ValueError, match=r"every feature once.*Received: x, y, x"):
+    with pytest.raises(ValueError, match=r"each once.*Received: 'x', 'y', 'x'"):
         AugmentConfig(features=("x", "y", "x"))

@@ -171,19 +171,9 @@ def test_packed_examples_parse_with_the_schema_and_gaps_are_zero():
     assert parsed["NL_nbr_1_weight"].numpy().tolist() == [[0.0], [0.0]]
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        (AugmentConfig(features=("x", "z")), r"features of the schema: id, x, y, words.*: z\."),
-        (AugmentConfig(neighbors=GraphNeighborConfig(max_neighbors=1, prefix="")), None),
-    ],
-)
-def test_schema_config_mismatch(config, message):
-    if message is None:
-        assert "0_x" in by_name(augment_schema(SCHEMA, config))
-        return
-    with pytest.raises(ValueError, match=message):
-        augment_schema(SCHEMA, config)
+def test_schema_config_mismatch():
+    with pytest.raises(ValueError, match=r"features of the schema: id, x, y, words.*: z\."):
+        augment_schema(SCHEMA, AugmentConfig(features=("x", "z")))
 
 
 @pytest.mark.parametrize("name", ["NL_num_nbrs", "NL_nbr_0_weight", "NL_nbr_1_x"])

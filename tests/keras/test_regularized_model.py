@@ -200,6 +200,67 @@ def test_each_graph_setting_changes_the_step(changes):
     assert losses[0] != losses[1]
 
 
+def test_a_feature_that_the_model_does_not_use_is_left_alone():
+    x, y, weight = make_batch()
+    features = {"image": x["image"], "spare": tf.ones([6, 1])}
+    logs, plain = (
+        make_model(adversarial=FGSM).train_on_batch(data, y, weight, return_dict=True)
+        for data in (features, {"image": x["image"]})
+    )
+    assert logs == plain
+
+
+def test_the_count_of_neighbors_is_no_feature():
+    x, y, weight = make_batch()
+    augmented = {**x, "NL_num_nbrs": tf.constant([[2]] * 6)}
+    logs, plain = (make_model(GRAPH).train_on_batch(data, y, weight) for data in (augmented, x))
+    assert logs == plain
+
+
+def test_a_lone_tensor_needs_no_name():
+    x, y, weight = make_batch()
+    lone, named = (
+        make_model(adversarial=FGSM).train_on_batch(data, y, weight)
+        for data in (x["image"], {"image": x["image"]})
+    )
+    assert lone == named
+
+
+def test_missing_neighbors_do_not_touch_batch_normalization():
+    x, y, weight = make_batch()
+    absent = {**x, **{f"NL_nbr_{i}_weight": tf.zeros([6, 1]) for i in range(2)}}
+    absent |= {f"NL_nbr_{i}_image": tf.zeros([6, 4]) for i in range(2)}
+    means = []
+    for graph, data in ((None, {"image": x["image"]}), (GRAPH, absent)):
+        normalize = keras.layers.BatchNormalization(momentum=0.0)
+        base = keras.Sequential(
+            [keras.Input((4,), name="image"), normalize, keras.layers.Dense(CLASSES)]
+        )
+        make_model(graph, base=base).train_on_batch(data, y, weight)
+        means.append(normalize.moving_mean.numpy())
+    np.testing.assert_allclose(*means, atol=1e-6)
+
+
+def test_weight_decay_counts_once():
+    x, y, weight = make_batch()
+    still = configs.make_adv_reg_config(multiplier=1.0, adv_step_size=0.0)
+    logs = []
+    for decay in (None, keras.regularizers.L2(1.0)):
+        base = keras.Sequential(
+            [keras.Input((4,), name="image"), keras.layers.Dense(CLASSES, kernel_regularizer=decay)]
+        )
+        model = make_model(adversarial=still, base=base)
+        logs.append(model.train_on_batch({"image": x["image"]}, y, weight, return_dict=True))
+    assert logs[1]["loss"] > logs[0]["loss"] + 0.1
+    terms = [log["scaled_adversarial_loss"] for log in logs]
+    np.testing.assert_allclose(*terms, rtol=1e-4)
+
+
+def test_a_graph_term_without_neighbors_is_refused():
+    with pytest.raises(ValueError, match="max_neighbors >= 1"):
+        RegularizedModel(make_base(), graph=configs.make_graph_reg_config())
+
+
 def test_integer_features_are_passed_through():
     class Both(keras.Model):
         def __init__(self):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 
 from nsl_tfx import trainer
+from nsl_tfx.fingerprint import code_fingerprint
 from nsl_tfx.trainer.run import load_model_fn
 
 
@@ -18,6 +19,7 @@ def fn_args(tmp_path, files, schema, config):
         train_files=[files],
         eval_files=[files],
         train_steps=60,
+        eval_steps=None,
         custom_config=trainer.custom_config(config),
         serving_model_dir=str(tmp_path / "serving"),
         model_run_dir=str(tmp_path / "run"),
@@ -61,7 +63,26 @@ def test_a_mistake_in_the_pipeline_is_named(fn_args, change, message):
         trainer.run_fn(types.SimpleNamespace(**{**vars(fn_args), **change}))
 
 
-@pytest.mark.parametrize("path", ["no_such_module.make", "tests.trainer.models.nothing", "make"])
+def test_other_code_is_told_apart(tmp_path, monkeypatch, config):
+    """TFX reuses a trained model where `custom_config` is the same."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = "def make(config): return {}"
+    codes = []
+    for width in (1, 1, 2):
+        (tmp_path / "a_model.py").write_text(source.format(width))
+        code_fingerprint.cache_clear()
+        codes.append(trainer.custom_config(config.replace(model_fn="a_model.make")))
+    assert codes[0] == codes[1] != codes[2]
+
+
+def test_a_dict_is_no_config():
+    with pytest.raises(TypeError, match="to be a TrainerConfig"):
+        trainer.custom_config({"model_fn": "a.b"})
+
+
+@pytest.mark.parametrize(
+    "path", ["os.sep", "no_such_module.make", "tests.trainer.models.nothing", "make"]
+)
 def test_an_unknown_model_fn_is_named(path):
     with pytest.raises(ValueError, match="importable function"):
         load_model_fn(path)
