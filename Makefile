@@ -1,7 +1,6 @@
-# Each command sets up what it needs first. STACK=1.16|1.21 chooses the TFX stack, ARGS="..." is
-# passed on to the command that runs.
+# Each command sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-next lint format types wheel lock clean
+.PHONY: help setup demo test test-fast test-next test-oldest lint format types wheel lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -9,7 +8,10 @@ ARGS ?=
 pytest := $(bin)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo
+	@echo 'ARGS="..."        passed on to the demo or to pytest: make test ARGS="-k graph"'
+	@echo 'STACK=1.16|1.21   the TFX of .venv; without it, the one that is there, or the newest that runs here'
 
 setup: ## make .venv (the other commands do it by themselves)
 	@scripts/setup.sh
@@ -25,6 +27,9 @@ test-fast: setup ## run the tests that neither import TFX nor take long
 
 test-next: ## run all tests on TFX 1.21, in a Debian 13 folder (as root)
 	@scripts/next.sh test $(ARGS)
+
+test-oldest: ## run all tests on the oldest releases that setup.py allows, in .uv/oldest
+	@scripts/oldest.sh $(ARGS)
 
 lint: setup ## check style
 	@$(bin)/ruff check .

@@ -29,7 +29,7 @@ setup(
     packages=find_packages(include=["nsl_tfx", "nsl_tfx.*"]),
     package_data={"nsl_tfx": ["py.typed"], "": ["*.html.j2", "*.css"]},
     python_requires=">=3.10",
-    # Lower bounds are the oldest releases that install and pass the tests beside TFX 1.16.
+    # Lower bounds are the oldest releases that pass the tests beside TFX 1.16: `make test-oldest`.
     install_requires=[
         "tfx>=1.16,<1.22",
         "apache-beam>=2.69,<3",
@@ -49,6 +49,8 @@ setup(
         "pyarrow>=10",
         "rich>=13",
         "scipy>=1.11",
+        # 82 dropped pkg_resources, which tensorflow_hub 0.15 and 0.16 import.
+        "setuptools>=77,<82",
         "tensorboard>=2.16",  # the training log's format; TensorFlow 2.21 no longer brings it
     ],
     extras_require={
@@ -62,8 +64,6 @@ setup(
             "ruff>=0.8",
             # TFX packages a user's module files with these, and uv makes environments without.
             "pip>=23",
-            # 82 dropped pkg_resources, which tensorflow_hub 0.15 and 0.16 import.
-            "setuptools>=77,<82",
             "wheel>=0.41",
         ],
         # TFX itself offers its Kubeflow extra only below Python 3.12.

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 
 import click
 
+from nsl_tfx.configs.base import MAX_SEED
 from nsl_tfx.version import __version__
+
+# TFX finds files by patterns which begin with the path of the folder.
+_GLOB_CHARACTERS = "*?[]\\"
+
+
+def _check_root(context: click.Context, option: click.Parameter, root: str) -> str:
+    del context, option
+    if not root:
+        raise click.BadParameter("Expected a folder. Received an empty path.")
+    path = os.path.abspath(root)
+    if any(character in path for character in _GLOB_CHARACTERS):
+        raise click.BadParameter(
+            f"Expected a path without any of {' '.join(_GLOB_CHARACTERS)}, which TFX takes for "
+            f"patterns. Received: {path!r}. Choose another --root."
+        )
+    return root
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,9 +44,16 @@ def main() -> None:
     type=click.Path(file_okay=False),
     default="nsl-tfx-demo",
     show_default=True,
+    callback=_check_root,
     help="Folder for data, artifacts, metadata, the pushed model and the log.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the split and of training.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of the split and of training.",
+)
 @click.option("--verbose", is_flag=True, help="Also print what TensorFlow and TFX print.")
 def demo(root: str, seed: int, verbose: bool) -> None:
     """Run the whole pipeline on real handwritten digits.
@@ -40,6 +66,7 @@ def demo(root: str, seed: int, verbose: bool) -> None:
     from nsl_tfx.console import library_output_to
 
     started = time.monotonic()
+    _make_writable(root)
     log_path = None if verbose else f"{root}/demo.log"
     with _plain_errors(log_path), library_output_to(log_path) as console:
         console.print("Loading TensorFlow and TFX ...")
@@ -47,6 +74,19 @@ def demo(root: str, seed: int, verbose: bool) -> None:
 
         demo_run.run(root, seed, console)
         console.print(f"\nFinished in {time.monotonic() - started:.0f} s.")
+
+
+def _make_writable(root: str) -> None:
+    """Makes the folder and tries to write there, before minutes are spent on what it is for."""
+    try:
+        os.makedirs(root, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise click.ClickException(
+            f"Expected a folder that can be written to. Received: {root!r} ({error.strerror}). "
+            "Choose another --root."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -65,7 +105,7 @@ def _plain_errors(log_path: str | None) -> Iterator[None]:
             with open(log_path, "a", encoding="utf-8") as log:
                 traceback.print_exc(file=log)
         except OSError:
-            click.echo("Run it again with --verbose for the whole story.", err=True)
+            click.echo(f"{log_path} cannot be written; choose another --root.", err=True)
         else:
             click.echo(f"The whole story is at the end of {log_path}.", err=True)
         sys.exit(1)

@@ -51,6 +51,15 @@ pick_stack() {
   esac
 }
 
+# Says so before anything is removed: no index has wheels that would make up for it.
+check_runtime() {
+  local glibc
+  glibc=$(glibc_version)
+  [ "$1" = 1.16 ] || at_least "$glibc" 2.39 ||
+    die "TFX $1 needs glibc 2.39 or newer. Received: ${glibc:-none}." \
+      "Leave STACK out to get TFX 1.16; make test-next runs the tests on TFX 1.21 all the same."
+}
+
 python_versions() {
   case $1 in
     1.16) echo 3.10 3.11 ;;
@@ -201,6 +210,7 @@ adapt_uv() {
 
 install() {
   local stack=$1 quiet=(--quiet)
+  check_runtime "$stack"
   if [ -t 2 ]; then quiet=(); fi
   if ! is_whole "$stack"; then
     find_python "$stack"

@@ -1,10 +1,41 @@
-"""Imports point one way: each layer is loaded in a fresh process, in order, and asked what came."""
+"""Imports point one way: among our layers by what is written, and to other libraries by what loads.
 
+What is written is complete, functions' own imports included. What loads is asked of each layer in
+turn, in a fresh process.
+"""
+
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Layer to the layers that it may import, beside itself and the version.
+_MODEL = {"configs", "lib", "attacks"}
+_LEAVES = {"fingerprint", "io", "statistics"}
+_TRAINER = {*_MODEL, *_LEAVES, "keras"}
+_COMPONENTS = {*_TRAINER, "graph", "trainer", "robustness"}
+LAYERS = {
+    "version": set(),
+    "console": set(),
+    "fingerprint": set(),
+    "io": set(),
+    "statistics": set(),
+    "configs": set(),
+    "lib": {"configs"},
+    "attacks": {"configs", "lib"},
+    "keras": _MODEL,
+    "trainer": _TRAINER,
+    "graph": {"configs", *_LEAVES},
+    "robustness": {*_MODEL, *_LEAVES},
+    "components": _COMPONENTS,
+    "pipelines": {*_COMPONENTS, "components"},
+    "cli": {"configs", "console", "pipelines"},
+}
 
 HEAVY = ("numpy", "faiss", "scipy", "tensorflow", "keras", "matplotlib", "apache_beam", "tfx")
 # Each line may load what the lines above it may. TensorFlow 2.16 loads Keras and more by itself, so
@@ -26,6 +57,65 @@ WITHOUT_BEAM_AND_TFX = [
     "nsl_tfx.pipelines.digits.model",
     "nsl_tfx.pipelines.digits.data",
 ]
+
+
+def imported_layers(code):
+    """Returns the layers that Python code imports, at its top or inside functions."""
+    layers, aliases = set(), set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide which layer is meant"
+            path = (node.module or "").split(".")
+            if path == ["nsl_tfx"]:
+                layers |= {alias.name for alias in node.names}
+            elif path[0] == "nsl_tfx":
+                layers.add(path[1])
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top, *below = alias.name.split(".")
+                if top == "nsl_tfx":
+                    layers |= set(below[:1])
+                    aliases.add(alias.asname or top)
+    # `import nsl_tfx as nsl` loads a layer at `nsl.layer`.
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            layers |= {node.attr} if node.value.id in aliases else set()
+    return layers
+
+
+def files_of(layer):
+    path = ROOT / "nsl_tfx" / layer
+    return sorted(path.rglob("*.py")) or [path.with_suffix(".py")]
+
+
+@pytest.mark.parametrize(
+    ("code", "layers"),
+    [
+        ("import nsl_tfx", set()),
+        ("import nsl_tfx.graph.files", {"graph"}),
+        ("import nsl_tfx as nsl\nnsl.configs.Config", {"configs"}),
+        ("from nsl_tfx import io, keras", {"io", "keras"}),
+        ("from nsl_tfx.lib.norms import clip", {"lib"}),
+        ("def f():\n    from nsl_tfx.components import staging", {"components"}),
+        ("import numpy, keras.layers\nfrom os import path", set()),
+    ],
+)
+def test_imports_are_found_in_every_form(code, layers):
+    assert imported_layers(code) == layers
+
+
+def test_every_layer_has_its_place():
+    names = {path.stem for path in (ROOT / "nsl_tfx").iterdir() if path.suffix in ("", ".py")}
+    assert names - {"__init__", "__pycache__"} == set(LAYERS)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_imports_only_what_lies_below_it(layer):
+    allowed = {layer, "version", *LAYERS[layer]}
+    for file in files_of(layer):
+        beyond = imported_layers(file.read_text(encoding="utf-8")) - allowed
+        # A name that is no layer is one of the package itself, such as __version__.
+        assert not beyond & {*LAYERS}, f"{file.relative_to(ROOT)} imports {sorted(beyond)}"
 
 
 def loaded_after(modules):

@@ -1,6 +1,7 @@
 """What the README says is true."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,21 +26,25 @@ def test_the_commands_are_there():
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_help_tells_of_every_setting():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^([a-z-]+):", makefile, re.MULTILINE):
+        assert re.search(rf"^{target} +[a-z]", done.stdout, re.MULTILINE), target
+    assert "ARGS=" in done.stdout
+    assert "STACK=1.16|1.21" in done.stdout
+
+
 @pytest.mark.tfx
-def test_the_example_makes_a_pipeline(tmp_path):
+def test_the_example_makes_a_pipeline(tmp_path, monkeypatch):
     from tfx import v1 as tfx
 
-    import nsl_tfx
-
+    (tmp_path / "my_package.py").write_text("def make_model(config): ...")
+    monkeypatch.syspath_prepend(tmp_path)
     example_gen = tfx.components.ImportExampleGen(input_base=str(tmp_path))
     statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"])
     names = {
-        **vars(nsl_tfx.configs),
-        **vars(nsl_tfx.components),
-        "custom_config": nsl_tfx.trainer.custom_config,
-        "Trainer": tfx.components.Trainer,
-        "TrainArgs": tfx.proto.TrainArgs,
         "examples": example_gen.outputs["examples"],
         "schema": schema_gen.outputs["schema"],
     }

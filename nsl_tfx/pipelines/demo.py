@@ -30,6 +30,10 @@ def run(root: str, seed: int, console: Console) -> None:
         root: Folder for everything that is written; a second run reuses it.
         seed: Seed of the split, of training and of the attacks.
         console: Where to print.
+
+    Raises:
+        NodeFailedError: A node failed. Finished nodes are kept: the next run reuses them.
+        RuntimeError: Another run is at work there, or the pushed model is gone or does not work.
     """
     root = os.path.abspath(root)
     # What TFX tells of each step is for the log; libraries turn it off by default.
@@ -45,12 +49,14 @@ def run(root: str, seed: int, console: Console) -> None:
         write_digits(data_root, _LABELLED_SHARE, seed)
         run_locally(create_pipeline(folder, data_root, seed), console)
     outputs = outputs_of(root, seed)
+    pushed = outputs["Pusher"]["pushed_model"]
+    check_pushed(pushed, folder)
     console.print()
     console.print(graph_table(read_graph_info(outputs["GraphBuilder"]["graph"].uri)))
     evaluation = read_evaluation(outputs["RobustnessEvaluator"]["evaluation"])
     console.print(model_table(evaluation))
     _print_verdict(outputs, folder, console)
-    _print_served(outputs["Pusher"]["pushed_model"], data_root, console)
+    _print_served(pushed, folder, data_root, console)
 
 
 def outputs_of(root: str, seed: int) -> dict[str, dict[str, ArtifactRecord]]:
@@ -70,6 +76,30 @@ def read_evaluation(evaluation: ArtifactRecord) -> dict[str, Any]:
         return dict(json.load(file))
 
 
+def check_pushed(pushed: ArtifactRecord, folder: str) -> None:
+    """Raises RuntimeError where a model was pushed and is no longer there.
+
+    A cached Pusher recalls what it pushed without looking for it.
+
+    Args:
+        pushed: Pusher's output.
+        folder: What to delete for a new start.
+    """
+    if not _is_pushed(pushed):
+        return
+    model = pushed.properties["pushed_destination"]
+    if not os.path.exists(os.path.join(model, "saved_model.pb")):
+        raise RuntimeError(f"Expected the pushed model in {model}; none is there. {_cure(folder)}")
+
+
+def _is_pushed(pushed: ArtifactRecord) -> bool:
+    return bool(pushed.properties.get("pushed") == 1)
+
+
+def _cure(folder: str) -> str:
+    return f"Delete {folder} or choose another --root, and run again."
+
+
 def graph_table(info: dict[str, Any]) -> Table:
     """Sums up a graph's `graph.json`."""
     metrics = info["metrics"]
@@ -82,7 +112,9 @@ def graph_table(info: dict[str, Any]) -> Table:
     if agreement and agreement["share"] is not None:
         table.add_row("label agreement", f"{_share_of(agreement, agreement['share'])} %")
         table.add_row("  by chance", f"{100 * agreement['chance']:.1f} %")
-        table.add_row("  pairs with both labels", f"{agreement['pairs']:,}")
+        table.add_row(
+            "  pairs with both labels", f"{agreement['pairs']:,} of {metrics['pairs']:,} pairs"
+        )
     return table
 
 
@@ -145,9 +177,9 @@ def _print_verdict(
         console.print(f"{name:<12}  {shown}", soft_wrap=True, highlight=False)
 
 
-def _print_served(pushed: ArtifactRecord, data_root: str, console: Console) -> None:
+def _print_served(pushed: ArtifactRecord, folder: str, data_root: str, console: Console) -> None:
     """Serves some test digits from the pushed model, in a process that cannot import nsl_tfx."""
-    if pushed.properties.get("pushed") != 1:
+    if not _is_pushed(pushed):
         console.print("\nNothing was pushed, so nothing is served.")
         return
     script = os.path.join(os.path.dirname(__file__), "digits", "serve.py")
@@ -161,10 +193,15 @@ def _print_served(pushed: ArtifactRecord, data_root: str, console: Console) -> N
             os.path.join(data_root, "test"),
             str(_SERVED_DIGITS),
         ],
-        check=True,
+        check=False,
         stdout=subprocess.PIPE,
         text=True,
     )
+    if found.returncode != 0:
+        raise RuntimeError(
+            f"Expected the pushed model in {pushed.properties['pushed_destination']} to classify "
+            f"{_SERVED_DIGITS} images; it failed (exit status {found.returncode}). {_cure(folder)}"
+        )
     served = json.loads(found.stdout.splitlines()[-1])
     console.print(
         f"\nServed by the pushed model, without nsl_tfx, for {_SERVED_DIGITS} test images:"

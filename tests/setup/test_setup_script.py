@@ -217,7 +217,33 @@ def test_moved_checkout_gets_a_new_environment(bash, checkout):
     assert bash(code, script=moved / "scripts/setup.sh").stdout == "installed\n"
 
 
-@pytest.mark.skipif(not (ROOT / ".venv/nsl-tfx-setup").exists(), reason="not set up by the script")
-def test_fresh_environment_costs_nothing_and_says_nothing():
-    done = subprocess.run([SETUP], cwd="/", capture_output=True, text=True, check=True)
+def test_fresh_environment_costs_nothing_and_says_nothing(bash, checkout):
+    # In a copy, as .venv itself is not fresh while somebody edits setup.py.
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    script = checkout / "scripts/setup.sh"
+    assert bash('{ identity 1.16; digest 1.16; } >"$stamp"', script=script).returncode == 0
+    done = subprocess.run([script], cwd="/", capture_output=True, text=True, check=True)
     assert done.stdout == done.stderr == ""
+    assert not (checkout / ".uv").exists()
+
+
+@pytest.mark.parametrize(("glibc", "received"), [("2.36", "2.36"), ("", "none")])
+def test_stack_that_cannot_run_here_leaves_the_environment_alone(bash, checkout, glibc, received):
+    kept = checkout / ".venv/kept"
+    kept.parent.mkdir()
+    kept.touch()
+    code = f"glibc_version() {{ echo {glibc}; }}; find_python() {{ die tried; }}; main"
+    done = bash(code, script=checkout / "scripts/setup.sh", STACK="1.21")
+    assert done.returncode == 1
+    assert f"TFX 1.21 needs glibc 2.39 or newer. Received: {received}." in done.stderr
+    assert "make test-next" in done.stderr
+    assert kept.exists()
+
+
+@pytest.mark.parametrize(("stack", "glibc"), [("1.21", "2.39"), ("1.16", "2.36")])
+def test_stack_that_can_run_here_is_tried(bash, checkout, stack, glibc):
+    code = f"glibc_version() {{ echo {glibc}; }}; find_python() {{ die tried; }}; main"
+    done = bash(code, script=checkout / "scripts/setup.sh", STACK=stack)
+    assert done.stderr == "set-up: tried\n"

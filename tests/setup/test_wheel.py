@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from importlib.metadata import version
@@ -15,6 +16,19 @@ SETUP = ROOT / "scripts/setup.sh"
 LOCK = ROOT / "requirements/tfx-{}.{}.txt".format(*version("tfx").split(".")[:2])
 
 pytestmark = pytest.mark.slow
+
+# Everything that TFX, Beam and TensorFlow meet, and the files beside the code.
+LOAD_ALL = """
+import importlib.resources, sys
+import nsl_tfx.components, nsl_tfx.keras, nsl_tfx.pipelines.demo, nsl_tfx.trainer
+from nsl_tfx.robustness import report
+package = importlib.resources.files("nsl_tfx")
+for name in ("py.typed", "robustness/report.html.j2"):
+    assert package.joinpath(name).read_bytes() or name == "py.typed", name
+for name, module in sorted(sys.modules.items()):
+    if name.partition(".")[0] == "nsl_tfx":
+        print("loaded", module.__file__)
+"""
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
@@ -42,6 +56,13 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert tops == {"nsl_tfx", f"nsl_tfx-{wheel.name.split('-')[1]}.dist-info"}
     assert {"nsl_tfx/py.typed", "nsl_tfx/components/__init__.py"} <= set(names)
     assert not [name for name in names if "test" in name.lower()]
+
+
+def test_wheel_asks_for_a_setuptools_that_tensorflow_hub_can_be_imported_with(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = archive.read(name).decode()
+    assert "Requires-Dist: setuptools<82,>=77\n" in metadata
 
 
 def test_wheel_holds_every_file_of_the_package(wheel):
@@ -79,3 +100,18 @@ def test_wheel_runs_with_only_what_the_command_line_needs(wheel, tmp_path):
     printed = run(env / "bin/python", "-c", "import nsl_tfx; print(nsl_tfx.__file__)", cwd=tmp_path)
     assert printed.startswith(str(env))
     assert "demo" in run(env / "bin/nsl-tfx", "--help", cwd=tmp_path)
+
+
+def test_wheel_loads_all_its_layers_beside_the_locked_requirements(wheel, tmp_path):
+    env = tmp_path / "env"
+    python = env / "bin/python"
+    run(SETUP, "uv", "venv", "--quiet", "--python", sys.executable, env)
+    run(SETUP, "uv", "pip", "install", "--quiet", "--python", python, "--no-deps", wheel)
+    (own,) = env.glob("lib/python*/site-packages")
+    # The .pth files of a folder that is named in one are not read, so that the requirements come
+    # along and the link to the checkout does not.
+    (own / "locked.pth").write_text(sysconfig.get_path("purelib"))
+    printed = run(python, "-c", LOAD_ALL, cwd=tmp_path)
+    loaded = [line.split(" ", 1)[1] for line in printed.splitlines() if line.startswith("loaded ")]
+    assert len(loaded) > 50
+    assert not [path for path in loaded if not path.startswith(str(own))]
