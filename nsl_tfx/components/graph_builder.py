@@ -10,13 +10,13 @@ from tfx.types import artifact_utils, channel, component_spec, standard_artifact
 
 from nsl_tfx.components import reading
 from nsl_tfx.components.artifacts import NeighborGraph
-from nsl_tfx.components.staging import staged
+from nsl_tfx.components.settings import check_config, set_custom_properties
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph.building import BuildGraph
 from nsl_tfx.graph.description import headline_numbers
 from nsl_tfx.graph.files import INFO_FILE, read_graph_info
 from nsl_tfx.graph.storage import exists, join
-from nsl_tfx.io.parsing import read_schema
+from nsl_tfx.io import read_schema, staged
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -69,18 +69,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     f"splits: {', '.join(config.splits)}."
                 )
             info = read_graph_info(folder)
-        _set_custom_properties(graph, headline_numbers(info))
-
-
-def _set_custom_properties(artifact: Any, values: dict[str, int | float | str]) -> None:
-    """Sets an artifact's custom properties in ML Metadata, each by its type."""
-    setters = {
-        int: artifact.set_int_custom_property,
-        float: artifact.set_float_custom_property,
-        str: artifact.set_string_custom_property,
-    }
-    for name, value in values.items():
-        setters[type(value)](name, value)
+        set_custom_properties(graph, headline_numbers(info))
 
 
 class GraphBuilderSpec(component_spec.ComponentSpec):
@@ -127,8 +116,7 @@ class GraphBuilder(base_beam_component.BaseBeamComponent):
         Raises:
             TypeError: `config` is no SimilarityGraphConfig.
         """
-        if not isinstance(config, SimilarityGraphConfig):
-            raise TypeError(f"Expected config to be a SimilarityGraphConfig. Received: {config!r}.")
+        check_config(config, SimilarityGraphConfig)
         super().__init__(
             GraphBuilderSpec(
                 examples=examples,

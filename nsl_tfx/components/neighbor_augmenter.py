@@ -14,7 +14,7 @@ from tfx.types import artifact_utils, channel, component_spec, standard_artifact
 
 from nsl_tfx.components import reading
 from nsl_tfx.components.artifacts import NeighborGraph
-from nsl_tfx.components.staging import staged
+from nsl_tfx.components.settings import check_config, set_custom_properties
 from nsl_tfx.configs import AugmentConfig
 from nsl_tfx.graph import storage
 from nsl_tfx.graph.blocks import read_ids, read_single_values
@@ -27,7 +27,7 @@ from nsl_tfx.graph.joining import (
     WriteShards,
 )
 from nsl_tfx.graph.packing import augment_schema, carried_features
-from nsl_tfx.io.parsing import read_schema
+from nsl_tfx.io import read_schema, staged
 
 _RECORD_COLUMN = "__nsl_tfx_record__"
 _COUNTS_FILE = "counts.json"
@@ -112,8 +112,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         augmented.version = examples.version
         examples_utils.set_payload_format(augmented, examples_utils.get_payload_format(examples))
         examples_utils.set_file_format(augmented, examples_utils.get_file_format(examples))
-        for name, count in counted.items():
-            augmented.set_int_custom_property(name, count)
+        set_custom_properties(augmented, counted)
 
 
 def _rows(batch: pa.RecordBatch, split: str, id_feature: str, is_node: bool) -> list[Row]:
@@ -176,8 +175,7 @@ class NeighborAugmenter(base_beam_component.BaseBeamComponent):
         Raises:
             TypeError: `config` is no AugmentConfig.
         """
-        if not isinstance(config, AugmentConfig):
-            raise TypeError(f"Expected config to be an AugmentConfig. Received: {config!r}.")
+        check_config(config, AugmentConfig)
         super().__init__(
             NeighborAugmenterSpec(
                 input_examples=examples,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -16,6 +18,7 @@ from tfx.utils import path_utils
 
 from nsl_tfx.components.artifacts import RobustnessEvaluation
 from nsl_tfx.components.reading import check_splits, split_names
+from nsl_tfx.components.settings import check_config, set_custom_properties
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.io import parsing_spec, read_examples, read_schema
 from nsl_tfx.robustness.data import NO_LABEL
@@ -66,36 +69,40 @@ class Executor(base_executor.BaseExecutor):
         notes = []
         if baseline is None and config.needs_baseline:
             # The first run of a pipeline whose baseline is its latest blessed model.
+            notes.append(
+                "No baseline model exists yet, so the thresholds against it do not apply: "
+                f"{_relative_thresholds(config)}."
+            )
             config = config.replace(max_accuracy_drop=None, min_robust_gain=None)
-            notes.append("No baseline model exists yet, so the thresholds against it do not apply.")
-        result = evaluate(
+        measured = evaluate(
             _path(model),
             _reader(input_dict["examples"], input_dict["schema"], config),
             config,
             None if baseline is None else _path(baseline),
         )
+        # Before anything is written, so that every file tells the same.
+        result = _decide(measured, input_dict.get("model_blessing"), notes)
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
-        fileio.makedirs(evaluation.uri)
         save(result, evaluation.uri)
-        blessed, reason = _decide(result, input_dict.get("model_blessing"), notes)
-        _set_properties(evaluation, {**result.headline(), "reason": reason})
+        set_custom_properties(evaluation, result.headline())
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        _set_properties(
+        set_custom_properties(
             blessing,
             {
                 **result.headline(),
-                "reason": reason,
                 "current_model": model.uri,
                 "current_model_id": model.id,
-                _BLESSED: int(blessed),
+                _BLESSED: int(bool(result.blessed)),
             },
         )
         if baseline is not None:
-            _set_properties(
+            set_custom_properties(
                 blessing, {"baseline_model": baseline.uri, "baseline_model_id": baseline.id}
             )
         fileio.makedirs(blessing.uri)
-        with fileio.open(f"{blessing.uri}/{'BLESSED' if blessed else 'NOT_BLESSED'}", "w") as file:
+        with fileio.open(
+            f"{blessing.uri}/{'BLESSED' if result.blessed else 'NOT_BLESSED'}", "w"
+        ) as file:
             file.write("")
 
 
@@ -146,13 +153,19 @@ class RobustnessEvaluator(base_component.BaseComponent):
             model_blessing: A `ModelBlessing` of the same model that must hold, too.
 
         Raises:
+            TypeError: `config` is no RobustnessConfig.
             ValueError: A threshold compares with a baseline, and there is none.
+
+        Warns:
+            UserWarning: `config` sets no threshold.
         """
+        check_config(config, RobustnessConfig)
         if config.needs_baseline and baseline_model is None:
             raise ValueError(
                 "Expected baseline_model for RobustnessConfig.max_accuracy_drop and "
                 "min_robust_gain. Received: None; connect a model, or leave those thresholds unset."
             )
+        _warn_without_threshold(config)
         super().__init__(
             spec=RobustnessEvaluatorSpec(
                 config=config.to_json(),
@@ -169,6 +182,12 @@ class RobustnessEvaluator(base_component.BaseComponent):
 
 def _first(artifacts: list[types.Artifact] | None) -> types.Artifact | None:
     return artifact_utils.get_single_instance(artifacts) if artifacts else None
+
+
+def _relative_thresholds(config: RobustnessConfig) -> str:
+    """Returns the thresholds that compare with a baseline, with their values."""
+    values = {name: getattr(config, name) for name in ("max_accuracy_drop", "min_robust_gain")}
+    return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
 
 def _path(model: types.Artifact) -> str:
@@ -225,24 +244,45 @@ def _check_labelled(label: Any, split: str, name: str) -> None:
 
 def _decide(
     result: RobustnessResult, upstream: list[types.Artifact] | None, notes: list[str]
-) -> tuple[bool, str]:
-    """Returns whether to bless, and why: this verdict and, where connected, the upstream one."""
-    blessed = result.verdict is Verdict.PASS
-    reasons = [*result.reasons, *notes]
+) -> RobustnessResult:
+    """Returns the result with the decision: its verdict and, where connected, upstream's."""
+    objection = _objection(upstream)
+    return dataclasses.replace(
+        result,
+        blessed=result.verdict is Verdict.PASS and not objection,
+        reasons=(*objection, *result.reasons, *notes),
+    )
+
+
+def _objection(upstream: list[types.Artifact] | None) -> list[str]:
+    """Returns why the upstream blessing forbids this one, if it does."""
     # None: not connected. An empty list: connected, but nobody blessed anything.
-    if upstream is not None and not (
-        upstream and artifact_utils.get_single_instance(upstream).get_int_custom_property(_BLESSED)
-    ):
-        blessed = False
-        reasons.insert(0, "The upstream blessing withholds its consent.")
-    return blessed, " ".join(reasons)
+    if upstream is None:
+        return []
+    if not upstream:
+        return [
+            "The channel model_blessing holds no upstream blessing; run the component that writes "
+            "it first, or leave the channel unconnected."
+        ]
+    blessing = artifact_utils.get_single_instance(upstream)
+    if blessing.get_int_custom_property(_BLESSED):
+        return []
+    producer = blessing.producer_component
+    return [
+        f"The upstream blessing{f' of {producer}' if producer else ''} at {blessing.uri} is not "
+        "BLESSED; look for the reason in the evaluation of the component that wrote it, and "
+        "mend the model or that component's thresholds."
+    ]
 
 
-def _set_properties(artifact: types.Artifact, values: dict[str, int | float | str]) -> None:
-    for name, value in values.items():
-        if isinstance(value, str):
-            artifact.set_string_custom_property(name, value)
-        elif isinstance(value, int):
-            artifact.set_int_custom_property(name, value)
-        else:
-            artifact.set_float_custom_property(name, value)
+def _warn_without_threshold(config: RobustnessConfig) -> None:
+    absolute = config.min_accuracy is not None or config.min_robust_accuracy is not None
+    if not absolute and not config.needs_baseline:
+        warnings.warn(
+            "RobustnessConfig sets no threshold, so RobustnessEvaluator blesses every model, "
+            "however weak, for which no check fails; set min_robust_accuracy, min_accuracy, "
+            "min_robust_gain or max_accuracy_drop.",
+            UserWarning,
+            # The line that makes the component.
+            stacklevel=3,
+        )

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from nsl_tfx.robustness.formatting import interval, percent
 from nsl_tfx.robustness.result import CurvePoint
 
 WIDTH, HEIGHT = 720, 380
@@ -86,8 +87,8 @@ def lay_out(
                 y(point.accuracy.value),
                 y(point.accuracy.low),
                 y(point.accuracy.high),
-                f"{name}: {100 * point.accuracy.value:.1f} % at epsilon {point.epsilon:g} "
-                f"({100 * point.accuracy.low:.1f} to {100 * point.accuracy.high:.1f} %)",
+                f"{name}: {percent(point.accuracy.value)} at epsilon {point.epsilon:g} "
+                f"({interval(point.accuracy.low, point.accuracy.high)})",
             )
             for point in points
         )

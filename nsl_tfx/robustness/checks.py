@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nsl_tfx.robustness.formatting import percent
 from nsl_tfx.robustness.paired import compare_paired
 from nsl_tfx.robustness.runner import GradientHealth
 from nsl_tfx.statistics import wilson_interval
@@ -132,15 +133,15 @@ def check_gradients(
         return Check(
             name,
             False,
-            f"Gradients are not finite for {_percent(broken_share)} of {count} examples; look for "
+            f"Gradients are not finite for {percent(broken_share)} of {count} examples; look for "
             "overflow or a division by zero inside the model.",
         )
     return _check(
         name,
         bool(zero_share <= MAX_DEAD_GRADIENT_SHARE),
-        f"Gradients are zero for {_percent(zero_share)} and not finite for "
-        f"{_percent(broken_share)} of {count} examples.",
-        f"Gradients are zero for {_percent(zero_share)} of {count} examples: the model's outputs "
+        f"Gradients are zero for {percent(zero_share)} and not finite for "
+        f"{percent(broken_share)} of {count} examples.",
+        f"Gradients are zero for {percent(zero_share)} of {count} examples: the model's outputs "
         "are saturated; export logits, unscaled and from before any softmax.",
     )
 
@@ -201,7 +202,7 @@ def check_full_range(survived: NDArray[np.bool_], classes: int) -> Check:
         "C10 unbounded attack",
         float(low) <= 1 / classes,
         seen,
-        f"{seen} That is more than guessing among {classes} classes ({_percent(1 / classes)}), "
+        f"{seen} That is more than guessing among {classes} classes ({percent(1 / classes)}), "
         "although any input could be replaced by another: the attack does not work on this model.",
     )
 
@@ -235,10 +236,6 @@ def _seen(first: int, first_name: str, second: int, second_name: str, total: int
         f"Of {total} examples, {first} fall only to {first_name} and {second} only to "
         f"{second_name}."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _quoted(names: list[str]) -> str:

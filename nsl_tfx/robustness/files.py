@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import uuid
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from nsl_tfx.io.staging import staged
 from nsl_tfx.robustness.report import render_report
 from nsl_tfx.robustness.result import ModelScores, RobustnessResult
 
@@ -21,7 +21,7 @@ REPORT = "report.html"
 def save(result: RobustnessResult, directory: str) -> None:
     """Writes `examples.parquet`, `report.html` and, last, `metrics.json`.
 
-    All is made before anything is written, and moved in from a folder beside: where `metrics.json`
+    All is made before anything is written, and moved in from a folder within: where `metrics.json`
     is, the other files are whole and of the same run.
 
     Args:
@@ -33,19 +33,10 @@ def save(result: RobustnessResult, directory: str) -> None:
         REPORT: render_report(result).encode(),
         METRICS: result.to_json().encode(),
     }
-    directory = directory.rstrip("/")
-    staging = f"{directory}/.writing-{uuid.uuid4().hex}"
-    tf.io.gfile.makedirs(staging)
-    try:
+    with staged(directory, last=[METRICS]) as folder:
         for name, content in contents.items():
-            with tf.io.gfile.GFile(f"{staging}/{name}", "wb") as file:
+            with tf.io.gfile.GFile(f"{folder}/{name}", "wb") as file:
                 file.write(content)
-        if tf.io.gfile.exists(f"{directory}/{METRICS}"):
-            tf.io.gfile.remove(f"{directory}/{METRICS}")
-        for name in contents:
-            tf.io.gfile.rename(f"{staging}/{name}", f"{directory}/{name}", overwrite=True)
-    finally:
-        tf.io.gfile.rmtree(staging)
 
 
 def examples_table(result: RobustnessResult) -> pa.Table:

@@ -154,24 +154,28 @@ class _Measurement:
         self.fragile = kept[:MAX_FRAGILE]
 
     def _checks(self) -> list[checks.Check]:
-        found = [
+        # By their numbers, as the report lists them.
+        return [
             checks.check_finite(self.logits),
             self._check_repeatable(),
             checks.check_logits(self.logits),
             checks.check_gradients(self.health, self.correct),
+            *self._attack_checks(),
             checks.check_valid(self.invalid, self.attacked),
         ]
+
+    def _attack_checks(self) -> list[checks.Check]:
         gradient = [self.fooled_by[name] for name in self.names if name not in GRADIENT_FREE]
         if not gradient:
-            found.append(
+            return [
                 checks.Check(
                     "gradient attacks",
                     False,
                     "No attack used the model's gradients, so its robustness is not known; add "
                     "fgsm or pgd to the attacks, and export a model that has gradients.",
                 )
-            )
-            return found
+            ]
+        found = []
         by_name = self.fooled_by
         correct = self.correct
         if AttackName.FGSM in by_name and AttackName.PGD in by_name:

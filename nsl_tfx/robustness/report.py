@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from nsl_tfx.robustness.chart import lay_out
+from nsl_tfx.robustness.formatting import interval, percent, points
 from nsl_tfx.robustness.pictures import draw
-from nsl_tfx.robustness.result import FORMAT_VERSION, Proportion, RobustnessResult
+from nsl_tfx.robustness.result import FORMAT_VERSION, RobustnessResult, Verdict
 from nsl_tfx.version import __version__
 
 # What every attack of a table shares is said once above it.
@@ -22,8 +23,11 @@ _SHARED_SETTINGS = ("epsilon", "norm", "clip_value_min", "clip_value_max")
 
 def render_report(result: RobustnessResult) -> str:
     """Returns the report as HTML; every value in it is escaped."""
+    passed_in_vain = result.verdict is Verdict.PASS and result.blessed is False
     return _template().render(
         result=result,
+        decision=_decision(result),
+        tone="fail" if passed_in_vain else result.verdict.value,
         chart=_chart(result),
         pictures=[draw(f, result.config) for f in result.model.fragile] if result.model else [],
         config_json=json.dumps(result.config.to_dict(), indent=2, sort_keys=True),
@@ -50,9 +54,22 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=_percent, points=_points, interval=_interval, settings=_settings
+        percent=percent,
+        points=points,
+        interval=lambda found: interval(found.low, found.high),
+        settings=_settings,
     )
     return environment.get_template("report.html.j2")
+
+
+def _decision(result: RobustnessResult) -> str:
+    """Returns the verdict and, where it was asked for, what became of it."""
+    verdict = result.verdict.value.capitalize()
+    if result.blessed is None:
+        return verdict
+    if result.blessed:
+        return f"{verdict}: blessed"
+    return f"{verdict}{', but' if result.verdict is Verdict.PASS else ':'} not blessed"
 
 
 def _chart(result: RobustnessResult) -> Any:
@@ -64,23 +81,11 @@ def _chart(result: RobustnessResult) -> Any:
     return lay_out(curves, result.config.epsilon, result.model.classes)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _points(difference: float) -> str:
-    # A true minus sign is as wide as the plus and does not break off its number.
-    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _interval(share: Proportion) -> str:
-    return f"{100 * share.low:.1f} to {100 * share.high:.1f} %"
-
-
 def _settings(settings: Mapping[str, Any]) -> str:
     shown = [
         name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
         for name, value in settings.items()
         if name not in _SHARED_SETTINGS and value is not None and value is not False
     ]
-    return ", ".join(shown) or "\N{EN DASH}"
+    # FGSM has no setting of its own.
+    return ", ".join(shown) or "one step of epsilon"

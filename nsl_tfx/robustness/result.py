@@ -172,6 +172,8 @@ class RobustnessResult:
         model: The model's measurements; None where it could not be run.
         baseline: The baseline model's, where there is one.
         comparison: Both on the same examples, where both were measured.
+        blessed: Whether the model may be pushed, which other components have a say in; None where
+            nobody asked. Never true unless the verdict is a pass.
     """
 
     verdict: Verdict
@@ -184,6 +186,7 @@ class RobustnessResult:
     model: ModelScores | None = None
     baseline: ModelScores | None = None
     comparison: Comparison | None = None
+    blessed: bool | None = None
 
     @property
     def reason(self) -> str:
@@ -198,6 +201,8 @@ class RobustnessResult:
             "epsilon": self.config.epsilon,
             "norm": self.config.norm.value,
         }
+        if self.blessed is not None:
+            found["blessed"] = int(self.blessed)
         if self.model is not None:
             found["examples"] = self.model.accuracy.total
             found["checks_failed"] = sum(check.passed is False for check in self.model.checks)
@@ -216,6 +221,7 @@ class RobustnessResult:
         return {
             "format_version": FORMAT_VERSION,
             "verdict": self.verdict.value,
+            "blessed": self.blessed,
             "reasons": list(self.reasons),
             "config": self.config.to_dict(),
             "config_fingerprint": self.config.fingerprint(),
@@ -228,8 +234,8 @@ class RobustnessResult:
         }
 
     def to_json(self) -> str:
-        """Returns `to_dict` as readable JSON."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+        """Returns `to_dict` as readable JSON; null stands for a number that is not finite."""
+        return json.dumps(_finite(self.to_dict()), indent=2, allow_nan=False) + "\n"
 
 
 def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
@@ -259,4 +265,15 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, enum.Enum):
         return value.value
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """Returns plain JSON values with None for infinity and NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value

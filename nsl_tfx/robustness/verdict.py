@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.checks import Check
+from nsl_tfx.robustness.formatting import interval, percent, points
 from nsl_tfx.robustness.paired import PairedDifference
 from nsl_tfx.robustness.result import Comparison, ModelScores, Proportion, Verdict
 
@@ -50,7 +51,7 @@ def _miss_absolute(what: str, found: Proportion, wanted: float | None) -> list[s
         else ""
     )
     return [
-        f"The {what} of {_share(found)} does not reach {_percent(wanted)} with its lower bound."
+        f"The {what} of {_share(found)} does not reach {percent(wanted)} with its lower bound."
         f"{hint}"
     ]
 
@@ -60,8 +61,8 @@ def _miss_drop(gain: PairedDifference, allowed: float | None) -> list[str]:
     if allowed is None or -gain.high <= allowed:
         return []
     return [
-        f"The clean accuracy is {_points(-gain.difference)} below the baseline's (at least "
-        f"{_points(-gain.high)}), more than the {_points(allowed)} allowed."
+        f"The clean accuracy is {_drop(gain.difference)} points below the baseline's (at least "
+        f"{_drop(gain.high)}), more than the {_drop(-allowed)} points allowed."
     ]
 
 
@@ -69,9 +70,9 @@ def _miss_gain(gain: PairedDifference, wanted: float | None) -> list[str]:
     if wanted is None or gain.low >= wanted:
         return []
     return [
-        f"The robust accuracy differs from the baseline's by {_points(gain.difference)} (interval "
-        f"{_points(gain.low)} to {_points(gain.high)}); its lower bound does not reach the "
-        f"{_points(wanted)} asked for."
+        f"The robust accuracy differs from the baseline's by {points(gain.difference)} points "
+        f"({_points_interval(gain)}); its lower bound does not reach the {points(wanted)} "
+        "points asked for."
     ]
 
 
@@ -87,8 +88,8 @@ def _praise(config: RobustnessConfig, scores: ModelScores, comparison: Compariso
     if relative and comparison is not None:
         gain = comparison.robust_accuracy
         text += (
-            f"; against the baseline {_points(gain.difference)} robust accuracy (interval "
-            f"{_points(gain.low)} to {_points(gain.high)})"
+            f"; against the baseline {points(gain.difference)} points of robust accuracy "
+            f"({_points_interval(gain)})"
         )
     return f"{text}, and every threshold is reached."
 
@@ -98,12 +99,12 @@ def _sentence(check: Check) -> str:
 
 
 def _share(found: Proportion) -> str:
-    return f"{_percent(found.value)} (interval {_percent(found.low)} to {_percent(found.high)})"
+    return f"{percent(found.value)} (interval {interval(found.low, found.high)})"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _points_interval(gain: PairedDifference) -> str:
+    return f"interval {points(gain.low)} to {points(gain.high)}"
 
 
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f} points"
+def _drop(gain: float) -> str:
+    return points(-gain).removeprefix("+")

@@ -1,6 +1,5 @@
 """GraphBuilder's contract: what it reads, writes, records and refuses."""
 
-import json
 import os
 
 import numpy as np
@@ -169,9 +168,3 @@ def test_component_hands_the_config_over_as_json():
     )
     assert component.outputs["graph"].type is NeighborGraph
     assert set(component.inputs) == {"examples"}
-    assert SimilarityGraphConfig.from_json(component.exec_properties["config"]) == CONFIG
-    with pytest.raises(TypeError, match="Expected config to be a SimilarityGraphConfig"):
-        GraphBuilder(
-            examples=channel.Channel(type=standard_artifacts.Examples),
-            config=json.loads(CONFIG.to_json()),
-        )

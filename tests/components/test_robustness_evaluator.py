@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from pathlib import Path
@@ -93,6 +94,7 @@ class Run:
     def blessing(self, blessed: int):
         artifact = self.standard.ModelBlessing()
         artifact.set_int_custom_property("blessed", blessed)
+        artifact.uri, artifact.producer_component = "/judge/blessing/4", "Judge"
         return artifact
 
     def __call__(self, model="good", baseline=None, upstream=None, **settings):
@@ -164,21 +166,34 @@ def test_writes_evaluation_and_blessing(run):
         ({"model": "bad", "min_accuracy": 0.5}, 0, "clean accuracy of 0.0 %"),
         ({"model": "unsigned"}, 0, 'no signature "raw_features"'),
         ({"upstream": [1]}, 1, "no check fails"),
-        ({"upstream": [0]}, 0, "upstream blessing"),
-        ({"upstream": []}, 0, "upstream blessing"),
+        (
+            {"upstream": [0]},
+            0,
+            "blessing of Judge at /judge/blessing/4 is not BLESSED; look",
+        ),
+        ({"upstream": []}, 0, "model_blessing holds no upstream blessing; run the component"),
         ({"upstream": [1], "min_robust_accuracy": 0.99}, 0, "does not reach 99.0 %"),
         ({"baseline": "bad", "min_robust_gain": 0.5}, 1, "against the baseline"),
         ({"model": "bad", "baseline": "good", "max_accuracy_drop": 0.1}, 0, "below the baseline's"),
-        ({"baseline": "", "min_robust_gain": 0.5}, 1, "No baseline model exists yet"),
+        ({"baseline": "", "min_robust_gain": 0.5}, 1, "do not apply: min_robust_gain=0.5."),
+        ({"baseline": "", "upstream": [0], "min_robust_gain": 0.5}, 0, "No baseline model exists"),
     ],
 )
 def test_blesses_only_what_passes_here_and_upstream(run, arguments, blessed, reason):
-    _, blessing = run(**arguments)
+    evaluation, blessing = run(**arguments)
     found = properties(blessing)
     assert found["blessed"] == blessed
     assert reason in found["reason"]
     assert os.listdir(blessing.uri) == ["BLESSED" if blessed else "NOT_BLESSED"]
     assert ("baseline_model_id" in found) == bool(arguments.get("baseline"))
+
+    metrics = json.loads(Path(evaluation.uri, "metrics.json").read_text())
+    assert metrics["blessed"] is bool(blessed)
+    assert " ".join(metrics["reasons"]) == found["reason"] == properties(evaluation)["reason"]
+    assert properties(evaluation)["blessed"] == blessed
+    page = html.unescape(Path(evaluation.uri, "report.html").read_text())
+    assert ("not blessed</strong>" in page) == (not blessed)
+    assert all(reason in page for reason in metrics["reasons"])
 
 
 @pytest.mark.parametrize(
@@ -220,14 +235,13 @@ def test_component_has_the_promised_channels(run):
     def channel(artifact_type):
         return types.Channel(type=artifact_type)
 
-    config = RobustnessConfig(features=("x",), label_feature="label", epsilon=0.1)
+    config = RobustnessConfig(features=("x",), label_feature="label", epsilon=0.1, min_accuracy=0.5)
     inputs = {
         "examples": channel(run.standard.Examples),
         "model": channel(run.standard.Model),
         "schema": channel(run.standard.Schema),
     }
     component = RobustnessEvaluator(config=config, **inputs)
-    assert component.exec_properties == {"config": config.to_json()}
     assert component.outputs["evaluation"].type_name == "nsl_tfx.RobustnessEvaluation"
     assert component.outputs["blessing"].type_name == "ModelBlessing"
     with pytest.raises(ValueError, match="Expected baseline_model"):

@@ -134,7 +134,7 @@ DEFECTS = {
     "detached": (lambda d, x: d.logits(tf.stop_gradient(x)), "C3", "No gradient reaches 'image'"),
     "random layer": (_random, "C1", "random layer"),
     "misleading gradients": (_wavy, "C5", "fails where a single step succeeds"),
-    "constant": (lambda d, x: 0 * d.logits(x) + tf.range(10.0), "C3", "zero for 100 %"),
+    "constant": (lambda d, x: 0 * d.logits(x) + tf.range(10.0), "C3", "zero for 100.0 %"),
     "not finite": (
         lambda d, x: tf.where(x[:, 20:21] > 0.5, np.float32("nan"), d.logits(x)),
         "finite outputs",

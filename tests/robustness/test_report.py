@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html.parser
 import json
+import math
 import os
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,6 +26,7 @@ from nsl_tfx.robustness import (
     chart,
     evaluate,
     files,
+    formatting,
     pictures,
     report,
 )
@@ -96,6 +100,84 @@ def test_files_say_the_same(result, tmp_path):
     assert f"{100 * metrics['model']['robust_accuracy']['value']:.1f} %" in page
 
 
+@pytest.mark.parametrize(
+    ("verdict", "blessed", "words"),
+    [
+        (Verdict.PASS, None, "Pass"),
+        (Verdict.PASS, True, "Pass: blessed"),
+        (Verdict.PASS, False, "Pass, but not blessed"),
+        (Verdict.FAIL, False, "Fail: not blessed"),
+        (Verdict.INCONCLUSIVE, None, "Inconclusive"),
+        (Verdict.INCONCLUSIVE, False, "Inconclusive: not blessed"),
+    ],
+)
+def test_every_file_tells_the_decision(result, tmp_path, verdict, blessed, words):
+    decided = dataclasses.replace(result, verdict=verdict, blessed=blessed, reasons=("Because.",))
+    files.save(decided, str(tmp_path))
+    page = (tmp_path / "report.html").read_text()
+    assert f"<strong>{words}</strong>" in page
+    assert f"<title>Robustness: {words}</title>" in page
+    # A model that is not to be pushed never looks like one that is.
+    tone = "fail" if (verdict, blessed) == (Verdict.PASS, False) else verdict.value
+    assert f'class="verdict {tone}"' in page
+    assert json.loads((tmp_path / "metrics.json").read_text())["blessed"] is blessed
+    assert decided.headline().get("blessed") == blessed
+
+
+def test_every_attack_says_its_settings(result):
+    page = report.render_report(result)
+    assert "one step of epsilon" in Page(page).words
+    cells = page.split('<td class="soft line">')[1:]
+    assert len(cells) == len(result.model.attacks)
+    assert all(len(cell.partition("<")[0]) > 1 for cell in cells)
+
+
+def test_checks_are_in_the_order_of_their_numbers(result):
+    numbers = [int(n) for check in result.model.checks for n in re.findall(r"^C(\d+)", check.name)]
+    assert numbers == [1, 2, 3, 5, 6, 10, 12]
+    page = Page(report.render_report(result)).words
+    places = [page.index(check.name) for check in result.model.checks]
+    assert places == sorted(places)
+
+
+def test_tables_of_many_columns_stack_on_phones(result):
+    page = report.render_report(result)
+    tables = [table.partition("</table>")[0] for table in page.split("<table")[1:]]
+    wide = [table for table in tables if table.partition("</thead>")[0].count("<th") > 4]
+    assert len(wide) == 2
+    for table in wide:
+        assert table.startswith(' class="stacked"')
+        assert all(re.search(r'class="[^"]*\bline\b', row) for row in table.split("<tr>")[1:])
+
+
+def test_json_has_null_for_what_is_not_finite(result):
+    attack = dataclasses.replace(
+        result.model.attacks[0], settings={"step_size": math.inf}, seconds=math.nan
+    )
+    difference = dataclasses.replace(result.comparison.accuracy, p_value=math.nan, low=-math.inf)
+    odd = dataclasses.replace(
+        result,
+        model=dataclasses.replace(result.model, attacks=(attack,)),
+        comparison=dataclasses.replace(result.comparison, accuracy=difference),
+    )
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    found = json.loads(odd.to_json(), parse_constant=refuse)
+    assert found["model"]["attacks"][0]["settings"] == {"step_size": None}
+    assert found["model"]["attacks"][0]["seconds"] is None
+    assert found["comparison"]["accuracy"]["p_value"] is None
+    assert found["comparison"]["accuracy"]["low"] is None
+    assert found["model"]["accuracy"] == result.to_dict()["model"]["accuracy"]
+
+
+def test_numbers_are_written_in_one_way():
+    assert formatting.percent(1 / 3) == "33.3 %"
+    assert formatting.interval(0.0, 1.0) == "0.0 to 100.0 %"
+    assert (formatting.points(0.0211), formatting.points(-0.5)) == ("+2.1", "\N{MINUS SIGN}50.0")
+
+
 def test_nothing_enters_the_page_unescaped(result):
     page = Page(report.render_report(result))
     assert not page.open
@@ -129,7 +211,7 @@ def test_a_failing_disk_leaves_no_metrics(result, tmp_path, monkeypatch):
             raise OSError("disk full")
         rename(source, target, overwrite)
 
-    monkeypatch.setattr(files.tf.io.gfile, "rename", full)
+    monkeypatch.setattr(tf.io.gfile, "rename", full)
     with pytest.raises(OSError, match="disk full"):
         files.save(result, str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == ["examples.parquet", "report.html"]

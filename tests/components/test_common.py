@@ -1,0 +1,161 @@
+"""What holds for every component."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+
+import pytest
+
+from nsl_tfx.components import settings
+from nsl_tfx.configs import AugmentConfig, RobustnessConfig, SimilarityGraphConfig
+
+pytestmark = pytest.mark.tfx
+
+ROBUSTNESS = RobustnessConfig(
+    features=("x",), label_feature="y", epsilon=0.1, min_robust_accuracy=0.5
+)
+# Its name, its config, and the types of the channels that it needs, by argument.
+COMPONENTS = {
+    "GraphBuilder": (SimilarityGraphConfig(embedding_feature="x"), {"examples": "Examples"}),
+    "NeighborAugmenter": (
+        AugmentConfig(features=("x",)),
+        {"examples": "Examples", "graph": "NeighborGraph", "schema": "Schema"},
+    ),
+    "RobustnessEvaluator": (
+        ROBUSTNESS,
+        {"examples": "Examples", "model": "Model", "schema": "Schema"},
+    ),
+}
+
+
+@pytest.fixture
+def make(artifacts):
+    """Makes a component by its name and config, with its imported inputs as further nodes."""
+
+    def component(name, config):
+        from tfx.dsl.components.common.importer import Importer
+
+        from nsl_tfx import components
+
+        nodes = [
+            Importer(
+                source_uri=f"/{argument}", artifact_type=type(artifacts.empty(kind, argument))
+            ).with_id(argument)
+            for argument, kind in COMPONENTS[name][1].items()
+        ]
+        channels = {node.id: node.outputs["result"] for node in nodes}
+        return getattr(components, name)(config=config, **channels), nodes
+
+    return component
+
+
+def test_every_component_is_in_the_table():
+    from tfx.dsl.components.base.base_component import BaseComponent
+
+    from nsl_tfx import components
+
+    found = (getattr(components, name) for name in components.__all__)
+    assert {c.__name__ for c in found if issubclass(c, BaseComponent)} == set(COMPONENTS)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.parametrize("wrong", ["dict", "json", "None", "other config", "class"])
+def test_a_config_of_another_type_is_refused(make, name, wrong):
+    config = COMPONENTS[name][0]
+    other = next(c for c, _ in COMPONENTS.values() if type(c) is not type(config))
+    received = {
+        "dict": config.to_dict(),
+        "json": config.to_json(),
+        "None": None,
+        "other config": other,
+        "class": type(config),
+    }[wrong]
+    with pytest.raises(TypeError) as error:
+        make(name, received)
+    kind = type(config).__name__
+    assert f"Expected config to be of type {kind}. Received: {received!r}" in str(error.value)
+    assert f"{kind}.from_dict(...)" in str(error.value)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_the_one_property_is_the_configs_json(make, name):
+    config = COMPONENTS[name][0]
+    component, _ = make(name, config)
+    assert component.exec_properties == {"config": config.to_json()}
+    assert type(config).from_json(component.exec_properties["config"]) == config
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_compiles_into_a_pipeline(make, name, tmp_path):
+    from tfx.dsl.compiler.compiler import Compiler
+    from tfx.orchestration import metadata
+    from tfx.orchestration.pipeline import Pipeline
+
+    config = COMPONENTS[name][0]
+    component, nodes = make(name, config)
+    compiled = Compiler().compile(
+        Pipeline(
+            "common",
+            str(tmp_path),
+            components=[*nodes, component],
+            metadata_connection_config=metadata.sqlite_metadata_connection_config(
+                str(tmp_path / "metadata.sqlite")
+            ),
+        )
+    )
+    (node,) = (n.pipeline_node for n in compiled.nodes if n.pipeline_node.node_info.id == name)
+    assert set(node.outputs.outputs) == set(component.outputs)
+    value = node.parameters.parameters["config"].field_value.string_value
+    assert json.loads(value) == config.to_dict()
+
+
+def test_an_evaluator_without_threshold_warns_at_the_line_that_makes_it(artifacts):
+    from tfx.types import Channel
+
+    from nsl_tfx.components import RobustnessEvaluator
+
+    channels = {
+        argument: Channel(type=type(artifacts.empty(kind, argument)))
+        for argument, kind in COMPONENTS["RobustnessEvaluator"][1].items()
+    }
+    with pytest.warns(UserWarning, match="sets no threshold.*set min_robust_accuracy") as caught:
+        RobustnessEvaluator(config=ROBUSTNESS.replace(min_robust_accuracy=None), **channels)
+    assert os.path.basename(caught[0].filename) == "test_common.py"
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    [
+        {"min_accuracy": 0.0},
+        {"min_robust_accuracy": 0.0},
+        {"min_robust_gain": 0.0},
+        {"max_accuracy_drop": 0.0},
+    ],
+)
+def test_an_evaluator_with_any_threshold_is_silent(artifacts, threshold):
+    from tfx.types import Channel
+
+    from nsl_tfx.components import RobustnessEvaluator
+
+    channels = {
+        argument: Channel(type=type(artifacts.empty(kind, argument)))
+        for argument, kind in COMPONENTS["RobustnessEvaluator"][1].items()
+    }
+    channels["baseline_model"] = channels["model"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        RobustnessEvaluator(
+            config=ROBUSTNESS.replace(min_robust_accuracy=None).replace(**threshold), **channels
+        )
+
+
+def test_custom_properties_are_set_by_their_type(artifacts):
+    import numpy as np
+
+    artifact = artifacts.empty("Model", "model")
+    settings.set_custom_properties(artifact, {"i": 3, "f": np.float64(0.5), "s": "text"})
+    assert artifact.get_int_custom_property("i") == 3
+    assert artifact.get_float_custom_property("f") == 0.5
+    assert artifact.get_string_custom_property("s") == "text"
