@@ -10,7 +10,12 @@ from tfx.types import artifact_utils, channel, component_spec, standard_artifact
 
 from nsl_tfx.components import reading
 from nsl_tfx.components.artifacts import NeighborGraph
-from nsl_tfx.components.settings import check_config, set_custom_properties
+from nsl_tfx.components.settings import (
+    PARAMETERS,
+    check_config,
+    set_custom_properties,
+    settings_of,
+)
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph.building import BuildGraph
 from nsl_tfx.graph.description import headline_numbers
@@ -75,7 +80,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 class GraphBuilderSpec(component_spec.ComponentSpec):
     """What GraphBuilder takes and gives."""
 
-    PARAMETERS: ClassVar[dict[str, Any]] = {"config": component_spec.ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar[dict[str, Any]] = PARAMETERS
     INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema, optional=True),
@@ -121,7 +126,7 @@ class GraphBuilder(base_beam_component.BaseBeamComponent):
             GraphBuilderSpec(
                 examples=examples,
                 schema=schema,
-                config=config.to_json(),
+                **settings_of(config),
                 graph=channel.Channel(type=NeighborGraph),
             )
         )

@@ -14,7 +14,12 @@ from tfx.types import artifact_utils, channel, component_spec, standard_artifact
 
 from nsl_tfx.components import reading
 from nsl_tfx.components.artifacts import NeighborGraph
-from nsl_tfx.components.settings import check_config, set_custom_properties
+from nsl_tfx.components.settings import (
+    PARAMETERS,
+    check_config,
+    set_custom_properties,
+    settings_of,
+)
 from nsl_tfx.configs import AugmentConfig
 from nsl_tfx.graph import storage
 from nsl_tfx.graph.blocks import read_ids, read_single_values
@@ -132,7 +137,7 @@ class NeighborAugmenterSpec(component_spec.ComponentSpec):
     so it is the inputs whose names are longer here. The constructor's arguments stay plain.
     """
 
-    PARAMETERS: ClassVar[dict[str, Any]] = {"config": component_spec.ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar[dict[str, Any]] = PARAMETERS
     INPUTS: ClassVar[dict[str, Any]] = {
         "input_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "graph": component_spec.ChannelParameter(type=NeighborGraph),
@@ -181,7 +186,7 @@ class NeighborAugmenter(base_beam_component.BaseBeamComponent):
                 input_examples=examples,
                 graph=graph,
                 input_schema=schema,
-                config=config.to_json(),
+                **settings_of(config),
                 examples=channel.Channel(type=standard_artifacts.Examples),
                 schema=channel.Channel(type=standard_artifacts.Schema),
             )

@@ -13,12 +13,17 @@ from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter
 from tfx.utils import path_utils
 
 from nsl_tfx.components.artifacts import RobustnessEvaluation
 from nsl_tfx.components.reading import check_splits, split_names
-from nsl_tfx.components.settings import check_config, set_custom_properties
+from nsl_tfx.components.settings import (
+    PARAMETERS,
+    check_config,
+    set_custom_properties,
+    settings_of,
+)
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.io import parsing_spec, read_examples, read_schema
 from nsl_tfx.robustness.data import NO_LABEL
@@ -33,7 +38,7 @@ _BLESSED = "blessed"
 class RobustnessEvaluatorSpec(types.ComponentSpec):
     """What goes in and out of RobustnessEvaluator."""
 
-    PARAMETERS: ClassVar[dict[str, Any]] = {"config": ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar[dict[str, Any]] = PARAMETERS
     INPUTS: ClassVar[dict[str, Any]] = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -168,7 +173,7 @@ class RobustnessEvaluator(base_component.BaseComponent):
         _warn_without_threshold(config)
         super().__init__(
             spec=RobustnessEvaluatorSpec(
-                config=config.to_json(),
+                **settings_of(config),
                 examples=examples,
                 model=model,
                 schema=schema,

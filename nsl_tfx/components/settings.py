@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfx.types.component_spec import ExecutionParameter
+
 from nsl_tfx.configs.base import Config
+from nsl_tfx.fingerprint import code_fingerprint
+
+PARAMETERS = {
+    "config": ExecutionParameter(type=str),
+    # Read by nobody: TFX reuses a node's result where its settings are the same, and of the code
+    # it would see only a name. A new version of this package, or an edited one, runs anew.
+    "code": ExecutionParameter(type=str),
+}
+"""What every component's spec declares."""
+
+
+def settings_of(config: Config) -> dict[str, str]:
+    """Returns the values of `PARAMETERS`."""
+    return {"config": config.to_json(), "code": code_fingerprint()}
 
 
 def check_config(config: Any, expected: type[Config]) -> None:

@@ -8,8 +8,8 @@ import warnings
 
 import pytest
 
-from nsl_tfx.components import settings
 from nsl_tfx.configs import AugmentConfig, RobustnessConfig, SimilarityGraphConfig
+from nsl_tfx.fingerprint import code_fingerprint
 
 pytestmark = pytest.mark.tfx
 
@@ -80,10 +80,10 @@ def test_a_config_of_another_type_is_refused(make, name, wrong):
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_the_one_property_is_the_configs_json(make, name):
+def test_the_properties_are_the_configs_json_and_the_codes_hash(make, name):
     config = COMPONENTS[name][0]
     component, _ = make(name, config)
-    assert component.exec_properties == {"config": config.to_json()}
+    assert component.exec_properties == {"config": config.to_json(), "code": code_fingerprint()}
     assert type(config).from_json(component.exec_properties["config"]) == config
 
 
@@ -154,8 +154,10 @@ def test_an_evaluator_with_any_threshold_is_silent(artifacts, threshold):
 def test_custom_properties_are_set_by_their_type(artifacts):
     import numpy as np
 
+    from nsl_tfx.components.settings import set_custom_properties
+
     artifact = artifacts.empty("Model", "model")
-    settings.set_custom_properties(artifact, {"i": 3, "f": np.float64(0.5), "s": "text"})
+    set_custom_properties(artifact, {"i": 3, "f": np.float64(0.5), "s": "text"})
     assert artifact.get_int_custom_property("i") == 3
     assert artifact.get_float_custom_property("f") == 0.5
     assert artifact.get_string_custom_property("s") == "text"
