@@ -2,7 +2,8 @@
 
 Each seed draws other splits, other labelled images, other weights and other attacks, and runs the
 whole pipeline of `nsl-tfx demo`. Printed: the mean over seeds with a 95 % t interval, for the
-baseline, the regularized model and their paired difference. Nothing is tuned on the test images.
+baseline, the regularized model and their paired difference. The settings were chosen on the eval
+split, never on the test split.
 """
 
 from __future__ import annotations
