@@ -100,8 +100,14 @@ def _as_tensor(value: Any) -> Any:
 
 def _check_alike(name: str, own: Any, parts: list[Any]) -> None:
     for i, part in enumerate(parts):
-        same_kind = isinstance(part, tf.SparseTensor) == isinstance(own, tf.SparseTensor)
-        if not same_kind or not part.shape[1:].is_compatible_with(own.shape[1:]):
+        sparse = isinstance(own, tf.SparseTensor)
+        # A sparse tensor is as wide as its longest row, which says nothing of another's width.
+        alike = (
+            part.shape.rank == own.shape.rank
+            if sparse
+            else part.shape[1:].is_compatible_with(own.shape[1:])
+        )
+        if isinstance(part, tf.SparseTensor) != sparse or not alike:
             raise ValueError(
                 f"Expected feature {name!r} of neighbor {i} like the example's: "
                 f"{type(own).__name__} of shape {own.shape}. Received: {type(part).__name__} of "
@@ -112,7 +118,8 @@ def _check_alike(name: str, own: Any, parts: list[Any]) -> None:
 def _stack(parts: list[Any], keep_rank: bool) -> Any:
     """Stacks `[batch, ...]` tensors to `[batch, parts, ...]`; with `keep_rank` as more rows."""
     if isinstance(parts[0], tf.SparseTensor):
-        stacked = tf.sparse.concat(1, [tf.sparse.expand_dims(part, 1) for part in parts])
+        expanded = [tf.sparse.expand_dims(part, 1) for part in parts]
+        stacked = tf.sparse.concat(1, expanded, expand_nonconcat_dims=True)
         if not keep_rank:
             return stacked
         rows = tf.reduce_prod(stacked.dense_shape[:2], keepdims=True)
