@@ -147,6 +147,7 @@ def test_the_light_layers_load_only(light, module):
     assert set(light[module]) <= ALLOWED[module]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", WITHOUT_BEAM_AND_TFX)
 def test_the_tensor_layers_load_neither_beam_nor_tfx(middle, module):
     assert "tensorflow" in middle[module]

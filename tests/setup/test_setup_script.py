@@ -192,6 +192,7 @@ def test_two_at_once_install_once(checkout):
     assert printed == "installed\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "printed"),
     [
@@ -208,6 +209,7 @@ def test_environment_is_renewed_when_it_has_to_be(bash, checkout, change, printe
     assert bash(code, script=checkout / "scripts/setup.sh").stdout.strip() == printed
 
 
+@pytest.mark.slow
 def test_moved_checkout_gets_a_new_environment(bash, checkout):
     # The scripts of an environment start with the path of its interpreter.
     code = f"{STUBS}\nSTACK=1.16 main"
