@@ -87,9 +87,17 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("graph", "adversarial"), CASES.values(), ids=CASES)
-@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"jit_compile": True}], ids=str)
-def test_one_step_is_gradient_descent_on_the_documented_loss(graph, adversarial, options):
+@pytest.mark.parametrize(
+    ("case", "options"),
+    [
+        *((case, {}) for case in CASES),
+        ("both", {"run_eagerly": True}),
+        ("both", {"jit_compile": True}),
+    ],
+    ids=str,
+)
+def test_one_step_is_gradient_descent_on_the_documented_loss(case, options):
+    graph, adversarial = CASES[case]
     x, y, weight = make_batch()
     total, expected = reference_step(x, y, weight, graph, adversarial)
     model = make_model(graph, adversarial, **options)
