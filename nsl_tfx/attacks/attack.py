@@ -16,7 +16,7 @@ Loss = Callable[[Structure], Any]
 """Gives a loss `[batch]` to be raised, or a pair of it and a boolean `[batch]`: fooled or not."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Attack(Config):
     """The threat model: what an attacker may do to an input.
 
@@ -63,7 +63,7 @@ class Attack(Config):
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Best:
     """The point of highest loss so far, example by example; frozen at the first that fools."""
 

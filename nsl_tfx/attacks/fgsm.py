@@ -15,7 +15,7 @@ from nsl_tfx.attacks.attack import (
 from nsl_tfx.lib.perturbation import Structure
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class FGSM(Attack):
     """Goodfellow et al. 2015, "Explaining and harnessing adversarial examples", section 4.
 

@@ -13,7 +13,7 @@ from nsl_tfx.lib import norms
 from nsl_tfx.lib.perturbation import Structure
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Noise(Attack):
     """Draws points of the ball and keeps the worst.
 

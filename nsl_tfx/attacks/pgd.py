@@ -18,7 +18,7 @@ from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib.perturbation import Structure
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PGD(Attack):
     """Madry et al. 2018, "Towards deep learning models resistant to adversarial attacks", eq. 2.
 

@@ -164,7 +164,7 @@ def _print_verdict(
     blessing = outputs["RobustnessEvaluator"]["blessing"].properties
     blessed = blessing["blessed"] == 1
     console.print("[bold green]BLESSED[/]" if blessed else "[bold red]NOT BLESSED[/]")
-    console.print(blessing["reason"], highlight=False)
+    console.print(blessing["reason"], highlight=False, markup=False)
     pushed = outputs["Pusher"]["pushed_model"].properties
     places = {
         "pushed model": pushed.get("pushed_destination") or "none",

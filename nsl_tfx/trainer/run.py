@@ -42,8 +42,12 @@ def custom_config(config: TrainerConfig) -> dict[str, Any]:
     """
     if not isinstance(config, TrainerConfig):
         raise TypeError(f"Expected config to be a TrainerConfig. Received: {config!r}.")
-    module = sys.modules[load_model_fn(config.model_fn).__module__]
-    code = code_fingerprint(*filter(None, [module.__file__]))
+    model_fn = load_model_fn(config.model_fn)
+    # The module that the path names, and the one that defines the function: a partial, say, is
+    # "defined" in functools, and a package may only pass on what one of its modules defines.
+    names = {config.model_fn.rpartition(".")[0], getattr(model_fn, "__module__", None)}
+    found = (getattr(sys.modules.get(name or ""), "__file__", None) for name in names)
+    code = code_fingerprint(*sorted(file for file in found if file))
     return {_CONFIG_KEY: config.to_dict(), _CODE_KEY: code}
 
 

@@ -130,6 +130,14 @@ def test_the_size_of_the_gradient_does_not_matter(norm, scale):
         np.testing.assert_allclose(plain[k], scaled[k], atol=1e-6)
 
 
+def test_attacks_that_hold_arrays_compare():
+    masks = [np.array([0.0, 1.0]), [0.0, 1.0], np.array([1.0, 1.0])]
+    first, same, other = (PGD(epsilon=EPSILON, feature_mask=mask) for mask in masks)
+    assert first == same != other
+    assert hash(first) == hash(same)
+    assert first != FGSM(epsilon=EPSILON, feature_mask=masks[0])
+
+
 def test_non_finite_gradients_are_left_out():
     x = make_input()
     found = FGSM(epsilon=EPSILON)(lambda x: linear(x) + tf.sqrt(x["a"][:, 0] - x["a"][:, 0]), x)

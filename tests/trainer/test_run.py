@@ -1,3 +1,4 @@
+import sys
 import types
 
 import numpy as np
@@ -63,10 +64,19 @@ def test_a_mistake_in_the_pipeline_is_named(fn_args, change, message):
         trainer.run_fn(types.SimpleNamespace(**{**vars(fn_args), **change}))
 
 
-def test_other_code_is_told_apart(tmp_path, monkeypatch, config):
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def make(config): return {}",
+        "import functools\nmake = functools.partial(dict, width={})",
+        "class Make:\n  def __call__(self, config): return {}\nmake = Make()",
+    ],
+    ids=["function", "partial", "object"],
+)
+def test_other_code_is_told_apart(tmp_path, monkeypatch, config, source):
     """TFX reuses a trained model where `custom_config` is the same."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    source = "def make(config): return {}"
+    monkeypatch.delitem(sys.modules, "a_model", raising=False)
     codes = []
     for width in (1, 1, 2):
         (tmp_path / "a_model.py").write_text(source.format(width))
