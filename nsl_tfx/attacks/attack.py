@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from nsl_tfx.configs import NormType
 from nsl_tfx.configs.base import Config, bounded
-from nsl_tfx.lib.perturbation import Region, Structure, expand_like
+from nsl_tfx.lib.casting import expand_like
+from nsl_tfx.lib.perturbation import Region, Structure
 
 Loss = Callable[[Structure], Any]
 """Gives a loss `[batch]` to be raised, or a pair of it and a boolean `[batch]`: fooled or not."""

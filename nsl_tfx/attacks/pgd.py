@@ -54,7 +54,7 @@ class PGD(Attack):
             better = self._climb(loss, x, start, Best(*so_far))
             return i + 1, better.x, better.loss, better.fooled
 
-        # A loop of the graph, as below: each start written out would be traced anew.
+        # A loop of the graph: each start written out would be traced anew.
         _, found, _, _ = tf.while_loop(
             lambda *_: True,
             restart,
@@ -66,17 +66,12 @@ class PGD(Attack):
     def _climb(self, loss: Loss, x: Structure, start: Structure, best: Best) -> Best:
         size = 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size
 
-        def step(current: Structure, *so_far: Any) -> tuple[Any, ...]:
+        def look(current: Structure, *so_far: Any) -> tuple[Any, ...]:
             value, fooled, gradient = value_and_gradient(loss, current)
             better = Best(*so_far).update(current, value, fooled)
-            moved = self.region.step(x, current, gradient, size)
-            return moved, better.x, better.loss, better.fooled
+            return gradient, better.x, better.loss, better.fooled
 
-        # A loop of the graph: forty steps written out would be traced forty times.
-        final, *so_far = tf.while_loop(
-            lambda *_: True,
-            step,
-            (start, best.x, best.loss, best.fooled),
-            maximum_iterations=self.steps,
+        final, *so_far = self.region.ascend(
+            x, start, size, self.steps, look, (best.x, best.loss, best.fooled)
         )
         return Best(*so_far).update(final, *value_and_fooled(loss, final))

@@ -17,7 +17,8 @@ from nsl_tfx.configs import (
 )
 from nsl_tfx.keras.base_call import call_by_name
 from nsl_tfx.lib import pairwise_distance_wrapper, strip_neighbor_features, unpack_neighbor_features
-from nsl_tfx.lib.perturbation import Region, Structure, expand_like
+from nsl_tfx.lib.casting import expand_like
+from nsl_tfx.lib.perturbation import Region, Structure
 
 Features = dict[str, tf.Tensor]
 

@@ -88,17 +88,12 @@ def gen_adv_neighbor(
         mask=features.named(config.feature_mask),
     )
     x = features.dense
-    if config.random_init:
-        radius = config.adv_step_size if config.pgd_epsilon is None else config.pgd_epsilon
-        movable, current = set(x), region.random_point(x, radius)
-        steps_left = config.pgd_iterations
-    else:
+    gradient = None
+    if not config.random_init:
         gradient = _first_gradient(labeled_loss, x, gradient_tape, raise_invalid_gradient)
-        movable = set(gradient)
-        current = _step(region, x, x, gradient, config.adv_step_size)
-        steps_left = config.pgd_iterations - 1
+    movable = set(x if gradient is None else gradient)
 
-    def climb(current: Structure) -> Structure:
+    def gradient_at(current: Structure) -> Structure:
         assert pgd_model_fn is not None
         assert pgd_loss_fn is not None
         with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
@@ -108,20 +103,45 @@ def gen_adv_neighbor(
                 keyed_gradient = tape.gradient(loss, current)
                 delta = {name: current[name] - x[name] for name in x}
                 loss += regularizer_fn(delta, keyed_gradient)
-        gradient = tape.gradient(loss, {name: current[name] for name in movable})
-        gradient = {name: value for name, value in gradient.items() if value is not None}
-        return _step(region, x, current, gradient, config.adv_step_size)
+        found = tape.gradient(loss, {name: current[name] for name in movable})
+        return {name: value for name, value in found.items() if value is not None}
 
-    if use_while_loop and steps_left:
-        (current,) = tf.while_loop(
-            lambda _: True, lambda now: (climb(now),), (current,), maximum_iterations=steps_left
-        )
-    else:
-        for _ in range(steps_left):
-            current = climb(current)
-    constants = {name: tf.stop_gradient(value) for name, value in current.items()}
+    moved = climb(config, region, x, gradient, gradient_at, use_while_loop)
     rows = tf.shape(next(iter(x.values())))[0]
-    return features.replace(constants), tf.ones([rows, 1])
+    return features.replace(moved), tf.ones([rows, 1])
+
+
+def climb(
+    config: AdvNeighborConfig,
+    region: Region,
+    x: Structure,
+    gradient: Structure | None,
+    gradient_at: Callable[[Structure], Structure],
+    use_while_loop: bool = True,
+) -> Structure:
+    """Takes the steps that a config asks for.
+
+    Args:
+        config: Number and length of the steps, and where they start.
+        region: Where the neighbor may lie.
+        x: The features that may move, name to `[batch, ...]`.
+        gradient: The loss's gradient at `x`; not needed with `config.random_init`.
+        gradient_at: From features to the loss's gradient there. A feature that it leaves out stays.
+        use_while_loop: Whether several steps become a loop of the graph.
+
+    Returns:
+        The features after the last step, as constants.
+    """
+    size, steps = config.adv_step_size, config.pgd_iterations
+    if config.random_init:
+        radius = size if config.pgd_epsilon is None else config.pgd_epsilon
+        current = region.random_point(x, radius)
+    else:
+        assert gradient is not None
+        current, steps = region.step(x, x, gradient, size), steps - 1
+    for repeats in [steps] if use_while_loop else [1] * steps:
+        (current,) = region.ascend(x, current, size, repeats, lambda at: (gradient_at(at),))
+    return {name: tf.stop_gradient(value) for name, value in current.items()}
 
 
 def apply_feature_mask(features: Any, feature_mask: Any = None) -> Any:
@@ -143,17 +163,6 @@ def apply_feature_mask(features: Any, feature_mask: Any = None) -> Any:
     parts = Features.of(features)
     mask = parts.named(feature_mask)
     return parts.replace(Region(mask=mask).apply_mask(parts.dense))
-
-
-def _step(
-    region: Region, x: Structure, current: Structure, gradient: Structure, size: float
-) -> Structure:
-    """Moves the features that have a gradient; the others, bounds included, stay as they are."""
-    if not gradient:
-        return current
-    movable = {name: x[name] for name in gradient}
-    moved = region.step(movable, {name: current[name] for name in gradient}, gradient, size)
-    return {**current, **moved}
 
 
 def _first_gradient(

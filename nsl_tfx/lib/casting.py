@@ -1,4 +1,4 @@
-"""Bringing settings to a tensor's dtype."""
+"""Bringing values to a tensor's dtype and rank."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def to_dtype(value: Any, dtype: tf.DType) -> tf.Tensor:
     if tf.is_tensor(value):
         return tf.cast(value, dtype)
     return tf.constant(np.asarray(value, dtype.as_numpy_dtype))
+
+
+def expand_like(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Returns `[batch]` values with trailing axes of 1, to broadcast against `[batch, ...]`."""
+    trailing = tf.ones([tf.rank(like) - 1], tf.int32)
+    return tf.reshape(values, tf.concat([tf.shape(values), trailing], axis=0))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from nsl_tfx.configs import DistanceConfig, DistanceType, Reduction, TransformType
-from nsl_tfx.lib.casting import to_dtype
+from nsl_tfx.lib.casting import expand_like, to_dtype
 
 # Below float32's resolution of a probability near 1, above the smallest normal float16.
 _LOG_FLOOR = 1e-7
@@ -55,6 +57,32 @@ def pairwise_distance_wrapper(
     if counts_vectors:
         reduced *= tf.cast(tf.shape(sources)[axis], reduced.dtype)
     return reduced
+
+
+def total_distance(
+    sources: Any, targets: Any, config: DistanceConfig, weights: tf.Tensor | float = 1.0
+) -> tf.Tensor:
+    """Adds up the distances of all outputs of a model.
+
+    Args:
+        sources: A tensor `[rows, ...]`, or a structure of them.
+        targets: The same structure.
+        config: The distance, and how it is reduced.
+        weights: One for all, or `[rows]`.
+
+    Returns:
+        A scalar of float32, or float64 where the outputs are: half precision cannot hold the sums.
+    """
+    pairs = list(zip(tf.nest.flatten(sources), tf.nest.flatten(targets), strict=True))
+    dtype = tf.float64 if any(source.dtype == tf.float64 for source, _ in pairs) else tf.float32
+    total = []
+    for source, target in pairs:
+        source, target = tf.cast(source, dtype), tf.cast(target, dtype)
+        each = to_dtype(weights, dtype)
+        if each.shape.rank:
+            each = expand_like(each, source)
+        total.append(pairwise_distance_wrapper(source, target, each, config))
+    return tf.add_n(total)
 
 
 def kl_divergence(

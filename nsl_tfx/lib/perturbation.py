@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from nsl_tfx.configs import AdvNeighborConfig, NormType
 from nsl_tfx.lib import norms
-from nsl_tfx.lib.casting import to_dtype
+from nsl_tfx.lib.casting import expand_like, to_dtype
 
 Structure = dict[Any, tf.Tensor]
 """Float features `[batch, ...]` by name."""
@@ -83,14 +83,56 @@ class Region:
         return dict(norms.maximize_within_unit_norm(scaled, self.norm))
 
     def step(self, x: Structure, current: Structure, gradient: Structure, size: Any) -> Structure:
-        """Returns the point one step of length `size` further up, in the ball around `x`."""
+        """Returns the point one step of length `size` further up, in the ball around `x`.
+
+        Features without a gradient stay where they are, even outside the box.
+        """
+        if not gradient:
+            return current
         direction = self.direction(gradient)
-        return self.place(
-            x,
+        moved = self.place(
+            {name: x[name] for name in gradient},
             {
                 name: current[name] - x[name] + to_dtype(size, x[name].dtype) * direction[name]
-                for name in x
+                for name in gradient
             },
+        )
+        return {**current, **moved}
+
+    def ascend(
+        self,
+        x: Structure,
+        start: Structure,
+        size: Any,
+        steps: int,
+        gradient_at: Callable[..., tuple[Any, ...]],
+        state: tuple[Any, ...] = (),
+    ) -> tuple[Any, ...]:
+        """Takes steps of length `size` uphill, each in the ball around `x`.
+
+        Args:
+            x: The middle of the ball.
+            start: The first point.
+            size: Length of a step, in units of the input feature.
+            steps: Number of steps.
+            gradient_at: From a point and the state to the gradient there and the new state.
+            state: Tensors that go from step to step.
+
+        Returns:
+            The point after the last step, and the state.
+        """
+
+        def step(current: Structure, *state: Any) -> tuple[Any, ...]:
+            gradient, *after = gradient_at(current, *state)
+            return (self.step(x, current, gradient, size), *after)
+
+        if steps == 0:
+            return (start, *state)
+        if steps == 1:
+            return step(start, *state)
+        # A loop of the graph: forty steps written out would be traced forty times.
+        return tuple(
+            tf.while_loop(lambda *_: True, step, (start, *state), maximum_iterations=steps)
         )
 
     def random_point(self, x: Structure, radius: Any, seed: Any = None) -> Structure:
@@ -108,12 +150,6 @@ def scale_to_unit_maximum(x: Structure) -> Structure:
     return {
         name: tf.math.divide_no_nan(value, expand_like(largest, value)) for name, value in x.items()
     }
-
-
-def expand_like(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Returns `[batch]` values with trailing axes of 1, to broadcast against `[batch, ...]`."""
-    trailing = tf.ones([tf.rank(like) - 1], tf.int32)
-    return tf.reshape(values, tf.concat([tf.shape(values), trailing], axis=0))
 
 
 def per_feature(setting: Any, x: Structure) -> dict[Any, Any]:

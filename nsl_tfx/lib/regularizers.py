@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.configs import DistanceType, VirtualAdvConfig
-from nsl_tfx.lib.distances import pairwise_distance_wrapper
+from nsl_tfx.lib.distances import total_distance
 from nsl_tfx.lib.features import Features
 from nsl_tfx.lib.norms import normalize
 from nsl_tfx.lib.perturbation import Region, Structure, scale_to_unit_maximum
@@ -34,9 +34,9 @@ def adv_regularizer(
 
 def virtual_adv_regularizer(
     input_layer: Any,
-    embedding_fn: Callable[[Any], tf.Tensor],
+    embedding_fn: Callable[[Any], Any],
     virtual_adv_config: VirtualAdvConfig,
-    embedding: tf.Tensor | None = None,
+    embedding: Any = None,
 ) -> tf.Tensor:
     """Returns how far the prediction moves in the direction where it moves the most.
 
@@ -52,7 +52,8 @@ def virtual_adv_regularizer(
     Args:
         input_layer: A tensor `[batch, ...]`, or a flat dict or list of them. Floating dense tensors
             are perturbed.
-        embedding_fn: From features to the prediction or embedding whose movement is measured.
+        embedding_fn: From features to the prediction or embedding whose movement is measured; of
+            several, the distances are added up.
         virtual_adv_config: Step, norm and mask; the distance; number of power iterations.
         embedding: `embedding_fn(input_layer)`, where it is at hand.
 
@@ -73,13 +74,13 @@ def virtual_adv_regularizer(
         mask=features.named(config.adv_neighbor_config.feature_mask),
     )
 
-    def embed(dense: Structure) -> tf.Tensor:
+    def embed(dense: Structure) -> Any:
         return embedding_fn(features.replace(dense))
 
-    anchor = tf.stop_gradient(embed(x) if embedding is None else embedding)
+    anchor = tf.nest.map_structure(tf.stop_gradient, embed(x) if embedding is None else embedding)
 
-    def distance(moved: tf.Tensor) -> tf.Tensor:
-        return pairwise_distance_wrapper(anchor, moved, distance_config=config.distance_config)
+    def distance(moved: Any) -> tf.Tensor:
+        return total_distance(anchor, moved, config.distance_config)
 
     direction = {
         name: tf.random.normal(tf.shape(value), dtype=value.dtype) for name, value in x.items()
@@ -102,9 +103,9 @@ def _unit(region: Region, direction: Structure) -> Structure:
 
 
 def _curvature_product(
-    embed: Callable[[Structure], tf.Tensor],
-    distance: Callable[[tf.Tensor], tf.Tensor],
-    anchor: tf.Tensor,
+    embed: Callable[[Structure], Any],
+    distance: Callable[[Any], tf.Tensor],
+    anchor: Any,
     x: Structure,
     direction: Structure,
     distance_type: DistanceType,
@@ -114,25 +115,28 @@ def _curvature_product(
     There the distance's first derivative is zero, so only `J^T H J` is left of the chain rule, with
     the Jacobian `J` of the embedding and the second derivative `H` of the distance by it.
     """
+    zero = tf.UnconnectedGradients.ZERO
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         with tf.autodiff.ForwardAccumulator(list(x.values()), list(direction.values())) as forward:
             embedding = embed(x)
-        movement = forward.jvp(embedding, tf.UnconnectedGradients.ZERO)
+        movement = tf.nest.map_structure(lambda value: forward.jvp(value, zero), embedding)
     if distance_type is DistanceType.L1:
         # It has a kink where others have a curvature: its slope there is the movement's sign.
-        pull = tf.sign(movement)
+        pull = tf.nest.map_structure(tf.sign, movement)
     else:
-        point = tf.identity(anchor)
+        point = tf.nest.map_structure(tf.identity, anchor)
         with tf.GradientTape(watch_accessed_variables=False) as outer:
             outer.watch(point)
             with tf.GradientTape(watch_accessed_variables=False) as inner:
                 inner.watch(point)
                 value = distance(point)
-            along = tf.reduce_sum(inner.gradient(value, point) * movement)
-        pull = outer.gradient(along, point, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return dict(
-        tape.gradient(
-            embedding, x, output_gradients=pull, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-    )
+            slopes = tf.nest.flatten(inner.gradient(value, point))
+            along = tf.add_n(
+                [
+                    tf.reduce_sum(slope * step)
+                    for slope, step in zip(slopes, tf.nest.flatten(movement), strict=True)
+                ]
+            )
+        pull = outer.gradient(along, point, unconnected_gradients=zero)
+    return dict(tape.gradient(embedding, x, output_gradients=pull, unconnected_gradients=zero))
