@@ -12,6 +12,7 @@ if keras.backend.backend() != "tensorflow":
         f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
+from nsl_tfx.keras import layers
 from nsl_tfx.keras.regularized_model import RegularizedModel
 
-__all__ = ["RegularizedModel"]
+__all__ = ["RegularizedModel", "layers"]
