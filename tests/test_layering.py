@@ -26,6 +26,7 @@ LAYERS = {
     "io": set(),
     "statistics": set(),
     "configs": set(),
+    "estimator": set(),
     "lib": {"configs"},
     "attacks": {"configs", "lib"},
     "keras": _MODEL,
@@ -43,6 +44,7 @@ HEAVY = ("numpy", "faiss", "scipy", "tensorflow", "keras", "matplotlib", "apache
 ALLOWED = {
     "nsl_tfx": set(),
     "nsl_tfx.configs": set(),
+    "nsl_tfx.estimator": set(),
     "nsl_tfx.cli": set(),
     "nsl_tfx.statistics": {"numpy", "scipy"},
     "nsl_tfx.graph": {"numpy", "scipy", "faiss"},
