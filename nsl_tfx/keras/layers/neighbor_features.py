@@ -117,10 +117,9 @@ class NeighborFeatures(keras.layers.Layer):
             parts = [inputs[config.feature_name(i, name)] for i in range(count)]
             _check_alike(name, value, parts)
             neighbors[name] = _spec(parts[0], _stack_shapes(parts, keep_rank))
-        weight = inputs[config.weight_name(0)]
-        flat = keras.KerasTensor((weight.shape[0], 1), self.weight_dtype or weight.dtype)
-        weights = _spec(flat, _stack_shapes([flat] * count, keep_rank))
-        return own, neighbors, weights
+        parts = [_weight_column(inputs[config.weight_name(i)]) for i in range(count)]
+        shape = _stack_shapes(parts, keep_rank)
+        return own, neighbors, keras.KerasTensor(shape, self.weight_dtype or parts[0].dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the layer's settings as plain JSON values."""
@@ -174,6 +173,16 @@ def _check_alike(name: str, own: Any, parts: list[Any]) -> None:
                 f"Expected feature {name!r} of neighbor {i} like the example's: {own}. "
                 f"Received: {part}."
             )
+
+
+def _weight_column(weight: Any) -> Any:
+    """Returns what a neighbor's weights `[batch, 1]` or `[batch]` become, `[batch, 1]`."""
+    dense = not weight.sparse and not getattr(weight, "ragged", False)
+    if not dense or weight.shape[1:] not in ((), (1,)):
+        raise ValueError(
+            f"Expected a neighbor's weights dense, [batch, 1] or [batch]. Received: {weight}."
+        )
+    return keras.KerasTensor((weight.shape[0], 1), weight.dtype)
 
 
 def _stack_shapes(parts: list[Any], keep_rank: bool) -> tuple[int | None, ...]:
