@@ -136,15 +136,14 @@ def test_nothing_is_at_distance_zero(rows, neighbors):
         ("mixed_float16", tf.float32),
         ("mixed_bfloat16", tf.float32),
         ("float64", tf.float64),
-        ("float16", tf.float16),
     ],
 )
 def test_a_mixed_policy_does_not_cost_precision(policy, expected):
     layer = PairwiseDistance(DistanceConfig("l2", "weighted_sum"), dtype=policy)
-    large = tf.fill([1, 2], tf.constant(200.0, expected))
+    large = tf.fill([1, 2], tf.constant(200.0, tf.float16))
     found = layer(tf.zeros([1, 2], tf.float16), large)
     assert found.dtype == expected
-    assert np.isinf(found.numpy()) == (expected == tf.float16)
+    assert float(found) == 80000.0
     symbolic = layer(keras.KerasTensor((None, 2), "float16"), keras.KerasTensor((None, 2)))
     assert symbolic.dtype == expected.name
 
