@@ -11,12 +11,17 @@ Example:
 
 from nsl_tfx.configs.adversarial import (
     DEFAULT_ADVERSARIAL_PARAMS,
+    LOGITS_DIVERGENCE,
     AdvNeighborConfig,
     AdvRegConfig,
     AdvTargetConfig,
     AdvTargetType,
+    TradesRegConfig,
     VirtualAdvConfig,
+    VirtualAdvRegConfig,
     make_adv_reg_config,
+    make_trades_reg_config,
+    make_virtual_adv_reg_config,
 )
 from nsl_tfx.configs.decay import DecayConfig, DecayType
 from nsl_tfx.configs.distance import (
@@ -46,6 +51,7 @@ from nsl_tfx.configs.training import TrainerConfig
 __all__ = [
     "DEFAULT_ADVERSARIAL_PARAMS",
     "DEFAULT_DISTANCE_PARAMS",
+    "LOGITS_DIVERGENCE",
     "NUM_NEIGHBORS_FEATURE",
     "AdvNeighborConfig",
     "AdvRegConfig",
@@ -67,9 +73,13 @@ __all__ = [
     "RobustnessConfig",
     "SimilarityGraphConfig",
     "Symmetrize",
+    "TradesRegConfig",
     "TrainerConfig",
     "TransformType",
     "VirtualAdvConfig",
+    "VirtualAdvRegConfig",
     "make_adv_reg_config",
     "make_graph_reg_config",
+    "make_trades_reg_config",
+    "make_virtual_adv_reg_config",
 ]

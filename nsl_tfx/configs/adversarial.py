@@ -7,7 +7,7 @@ from typing import Any
 
 from nsl_tfx.configs.arrays import check_numbers
 from nsl_tfx.configs.base import Choice, Config, bounded
-from nsl_tfx.configs.distance import DistanceConfig
+from nsl_tfx.configs.distance import DistanceConfig, DistanceType, TransformType
 from nsl_tfx.configs.norm import NormType
 
 
@@ -100,6 +100,139 @@ class VirtualAdvConfig(Config):
     def check(self) -> None:
         """Raises ValueError where the distances would not become a loss."""
         self.distance_config.require_scalar()
+
+
+LOGITS_DIVERGENCE = DistanceConfig(
+    distance_type=DistanceType.KL_DIVERGENCE, sum_over_axis=-1, transform_fn=TransformType.SOFTMAX
+)
+"""Kullback and Leibler's divergence between the class probabilities that logits stand for."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class VirtualAdvRegConfig(Config):
+    """Virtual adversarial regularization: the prediction's largest movement, times `multiplier`.
+
+    Miyato et al. 2018, "Virtual adversarial training", eq. 8.
+
+    Attributes:
+        virtual_adv_config: How far and in which norm the input moves, and how the prediction's
+            movement is measured.
+        multiplier: Weight of the virtual adversarial loss; the paper's alpha.
+    """
+
+    virtual_adv_config: VirtualAdvConfig
+    multiplier: float = bounded(1.0, ge=0, unit="weight of the virtual adversarial loss")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TradesRegConfig(Config):
+    """TRADES: the divergence between clean and attacked prediction, times `multiplier`.
+
+    Zhang et al. 2019, "Theoretically principled trade-off between robustness and accuracy", eq. 5.
+
+    Attributes:
+        adv_neighbor_config: The attack. Its `pgd_epsilon` is required. Without `random_init` it
+            starts at the input plus the paper's tiny Gaussian noise, since at the input itself the
+            divergence has no slope.
+        multiplier: Weight of the divergence; the paper's 1 / lambda.
+        distance_config: The divergence. The default takes logits; for a model that ends in a
+            softmax set its `transform_fn` to none.
+    """
+
+    adv_neighbor_config: AdvNeighborConfig
+    multiplier: float = bounded(6.0, ge=0, unit="weight of the divergence")
+    distance_config: DistanceConfig = LOGITS_DIVERGENCE
+
+    def check(self) -> None:
+        """Raises ValueError where the ball has no radius, or the distances would be no loss."""
+        if self.adv_neighbor_config.pgd_epsilon is None:
+            raise ValueError(
+                "Expected TradesRegConfig.adv_neighbor_config.pgd_epsilon, the radius of the ball "
+                "in units of the input feature. Received: None."
+            )
+        self.distance_config.require_scalar()
+
+
+def make_virtual_adv_reg_config(
+    adv_step_size: float,
+    multiplier: float = 1.0,
+    feature_mask: Any = None,
+    adv_grad_norm: NormType | str = NormType.L2,
+    num_approx_steps: int = 1,
+    distance_config: DistanceConfig = LOGITS_DIVERGENCE,
+) -> VirtualAdvRegConfig:
+    """Makes a `VirtualAdvRegConfig` in one call.
+
+    Args:
+        adv_step_size: How far the input moves, in its own units: the paper's epsilon.
+        multiplier: Weight of the virtual adversarial loss.
+        feature_mask: As in `AdvNeighborConfig`.
+        adv_grad_norm: The norm of the movement.
+        num_approx_steps: Power iterations towards the most sensitive direction.
+        distance_config: How the prediction's movement is measured. The default takes logits.
+
+    Example:
+        >>> make_virtual_adv_reg_config(2.0).virtual_adv_config.adv_neighbor_config.adv_step_size
+        2.0
+    """
+    return VirtualAdvRegConfig(
+        virtual_adv_config=VirtualAdvConfig(
+            adv_neighbor_config=AdvNeighborConfig(
+                feature_mask=feature_mask,
+                adv_step_size=adv_step_size,
+                adv_grad_norm=adv_grad_norm,  # type: ignore[arg-type]  # A name becomes a member.
+            ),
+            distance_config=distance_config,
+            num_approx_steps=num_approx_steps,
+        ),
+        multiplier=multiplier,
+    )
+
+
+def make_trades_reg_config(
+    epsilon: float,
+    step_size: float | None = None,
+    steps: int = 10,
+    multiplier: float = 6.0,
+    feature_mask: Any = None,
+    norm: NormType | str = NormType.INFINITY,
+    clip_value_min: Any = None,
+    clip_value_max: Any = None,
+    random_init: bool = False,
+    distance_config: DistanceConfig = LOGITS_DIVERGENCE,
+) -> TradesRegConfig:
+    """Makes a `TradesRegConfig` in one call.
+
+    Args:
+        epsilon: Radius of the ball, in units of the input feature.
+        step_size: Length of a step, likewise; `2.5 * epsilon / steps` when None.
+        steps: Gradient steps of the attack.
+        multiplier: Weight of the divergence.
+        feature_mask: As in `AdvNeighborConfig`.
+        norm: The norm of the ball and of the steps.
+        clip_value_min: As in `AdvNeighborConfig`.
+        clip_value_max: As in `AdvNeighborConfig`.
+        random_init: Whether to start anywhere in the ball.
+        distance_config: The divergence. The default takes logits.
+
+    Example:
+        >>> make_trades_reg_config(0.1).adv_neighbor_config.adv_step_size
+        0.025
+    """
+    return TradesRegConfig(
+        adv_neighbor_config=AdvNeighborConfig(
+            feature_mask=feature_mask,
+            adv_step_size=2.5 * epsilon / steps if step_size is None else step_size,
+            adv_grad_norm=norm,  # type: ignore[arg-type]  # A name becomes a member.
+            clip_value_min=clip_value_min,
+            clip_value_max=clip_value_max,
+            pgd_iterations=steps,
+            pgd_epsilon=epsilon,
+            random_init=random_init,
+        ),
+        multiplier=multiplier,
+        distance_config=distance_config,
+    )
 
 
 def make_adv_reg_config(

@@ -13,6 +13,21 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from nsl_tfx.keras import layers
+from nsl_tfx.keras.adversarial_loss import adversarial_loss
+from nsl_tfx.keras.adversarial_regularization import AdversarialRegularization
+from nsl_tfx.keras.graph_regularization import GraphRegularization
+from nsl_tfx.keras.regularization_schedule import RegularizationSchedule
 from nsl_tfx.keras.regularized_model import RegularizedModel
+from nsl_tfx.keras.trades_regularization import TradesRegularization
+from nsl_tfx.keras.virtual_adversarial_regularization import VirtualAdversarialRegularization
 
-__all__ = ["RegularizedModel", "layers"]
+__all__ = [
+    "AdversarialRegularization",
+    "GraphRegularization",
+    "RegularizationSchedule",
+    "RegularizedModel",
+    "TradesRegularization",
+    "VirtualAdversarialRegularization",
+    "adversarial_loss",
+    "layers",
+]

@@ -1,4 +1,4 @@
-"""Calling a user's model with features by name."""
+"""Calling a user's model with the inputs that it takes."""
 
 from __future__ import annotations
 
@@ -9,34 +9,70 @@ import keras
 import tensorflow as tf
 
 
-def call_by_name(model: keras.Model, features: Mapping[str, tf.Tensor], training: bool) -> Any:
-    """Calls a model with those of the features that it takes.
+def call_base(model: keras.Model, inputs: Any, training: bool = False, **kwargs: Any) -> Any:
+    """Calls a model; of features by name, with those that it takes.
 
     A sequential or functional model gets the features that its inputs are named after, in their
-    order, or the only feature where there is one input and one feature. Any other model gets the
+    order, or the only feature where there is one input and one feature. A sequential model without
+    a `keras.Input` gets the only feature, or a list of them by alphabet. Any other model gets the
     dict.
 
     Args:
         model: The model.
-        features: Name to `[batch, ...]`.
+        inputs: Name to `[batch, ...]`; anything else is passed on as it is.
         training: Keras's training flag.
+        kwargs: Passed on.
 
     Raises:
         ValueError: An input of the model has no feature of its name.
     """
+    if isinstance(inputs, Mapping):
+        inputs = _arrange(model, inputs)
+    return model(inputs, training=training, **kwargs)
+
+
+def input_names(model: keras.Model) -> list[str] | None:
+    """Returns the names of a model's inputs, in order; None where it has no symbolic inputs."""
     # Only functional models, and sequential ones that know their input, have symbolic inputs.
     symbolic = getattr(model, "inputs", None)
-    if not symbolic:
-        return model(dict(features), training=training)
-    names = [tensor.name for tensor in symbolic]
+    return [tensor.name for tensor in symbolic] if symbolic else None
+
+
+def input_structure(model: keras.Model) -> Any:
+    """Returns the symbolic inputs of a model that has such, in the container that it takes."""
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+
+
+def taken_features(model: keras.Model, features: Mapping[str, Any]) -> list[str] | None:
+    """Returns the names of the features that a model takes, in order; None where it takes a dict.
+
+    Raises:
+        ValueError: An input of the model has no feature of its name.
+    """
+    names = input_names(model)
+    if names is None:
+        return sorted(features) if isinstance(model, keras.Sequential) else None
     if len(names) == 1 and len(features) == 1:
-        return model(next(iter(features.values())), training=training)
+        return [*features]
+    structure = input_structure(model)
+    if isinstance(structure, Mapping) and structure.keys() <= features.keys():
+        # In the order in which TensorFlow lays a dict out.
+        return sorted(structure)
     absent = [name for name in names if name not in features]
     if absent:
         raise ValueError(
             f"Expected a feature for each input of model {model.name!r}: {', '.join(names)}. "
-            f"Missing: {', '.join(absent)}. Received: {', '.join(features)}."
+            f"Missing: {', '.join(absent)}. Received: {', '.join(map(str, features))}. Name each "
+            "keras.Input after its feature."
         )
+    return names
+
+
+def _arrange(model: keras.Model, features: Mapping[str, Any]) -> Any:
+    names = taken_features(model, features)
+    if names is None:
+        return dict(features)
     values = [features[name] for name in names]
-    inputs = values[0] if len(values) == 1 else tf.nest.pack_sequence_as(model.input, values)
-    return model(inputs, training=training)
+    if input_names(model) is None:
+        return values[0] if len(values) == 1 else values
+    return tf.nest.pack_sequence_as(input_structure(model), values)

@@ -1,53 +1,82 @@
-"""A Keras model whose training adds a graph term and an adversarial term to the loss."""
+"""A Keras model whose training adds terms of structure to the loss."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import value_and_gradient
 from nsl_tfx.configs import (
-    NUM_NEIGHBORS_FEATURE,
     AdvNeighborConfig,
     AdvRegConfig,
     GraphRegConfig,
+    TradesRegConfig,
+    VirtualAdvRegConfig,
 )
-from nsl_tfx.keras.base_call import call_by_name
-from nsl_tfx.lib import pairwise_distance_wrapper, strip_neighbor_features, unpack_neighbor_features
-from nsl_tfx.lib.casting import expand_like
+from nsl_tfx.configs.base import Config
+from nsl_tfx.keras import checks
+from nsl_tfx.keras.base_call import call_base
+from nsl_tfx.keras.divergence_terms import trades_term, virtual_adversarial_term
+from nsl_tfx.keras.graph_term import Embedding, GraphTerm
+from nsl_tfx.keras.term_strength import TermStrength
+from nsl_tfx.lib.adversarial_neighbor import climb
+from nsl_tfx.lib.features import Features, batch_size
 from nsl_tfx.lib.perturbation import Region, Structure
 
-Features = dict[str, tf.Tensor]
+_TERMS = ("graph", "adversarial", "virtual_adversarial", "trades")
+# How an embedding that is one of the base model's own methods is written down.
+_METHOD = "method_of_base_model"
 
 
+@keras.saving.register_keras_serializable(package="nsl_tfx")
 class RegularizedModel(keras.Model):
     """Wraps a model; trains it with structure, leaves its predictions as they are.
 
-    The loss of a step is
+    The loss of a step is the sum of the base model's own and of those terms that are asked for:
 
-        loss(x) + graph.multiplier * distance(f(x), f(neighbors of x))
-                + adversarial.multiplier * loss(x + perturbation)
+        loss(f(x), y)
+        + graph.multiplier * distance(f(x), f(neighbors of x))
+        + adversarial.multiplier * loss(f(x + perturbation), y)
+        + virtual_adversarial.multiplier * distance(f(x), f(x + perturbation))
+        + trades.multiplier * divergence(f(x), f(x + perturbation))
 
-    (Bui et al. 2018, "Neural graph learning", eq. 3; Goodfellow et al. 2015, "Explaining and
-    harnessing adversarial examples", section 6). Neighbors are read from the features that
-    `GraphNeighborConfig` names; the perturbation raises the first term alone. An example of sample
-    weight 0 takes part in the graph term only, so unlabelled examples are given that weight and
-    any valid label.
+    In their order: Bui et al. 2018, "Neural graph learning", eq. 3; Goodfellow et al. 2015,
+    "Explaining and harnessing adversarial examples", section 6, and Madry et al. 2018, "Towards
+    deep learning models resistant to adversarial attacks"; Miyato et al. 2018, "Virtual adversarial
+    training"; Zhang et al. 2019, "Theoretically principled trade-off between robustness and
+    accuracy". The adversarial perturbation raises the loss by the labels alone. Passes that search
+    for a perturbation leave no trace in the model, such as moving averages.
 
-    Train it with `fit` on a dataset of `(features, label)` or `(features, label, sample_weight)`;
-    serve `base_model`.
+    An example of sample weight 0 takes part in the terms without labels only, so unlabelled
+    examples are given that weight and any valid label: then the graph term learns from edges
+    between labelled and unlabelled, and between two unlabelled examples too.
+
+    Train it with `fit` on `(features, label)` or `(features, label, sample_weight)`; serve
+    `base_model`, which is also what `save` writes. `keras.saving.save_model(model, path)` writes
+    the whole wrapper. `evaluate` gives the base model's loss and metrics: the terms are training's.
 
     Args:
-        base_model: The model to train, from features `[batch, ...]` by name to one prediction
-            `[batch, ...]`.
+        base_model: The model to train, from features `[batch, ...]`, by name or not, to one or
+            several outputs `[batch, ...]`. The graph term needs features by name.
         graph: Graph regularization; off when None.
         adversarial: Adversarial regularization; off when None.
+        virtual_adversarial: Virtual adversarial regularization; off when None.
+        trades: TRADES; off when None.
+        embedding: What the graph term compares: the outputs when None; the output of the layer of
+            this name (Bui et al. 2018, section 3.2: any hidden layer will do); or what a function
+            `features -> [batch, ...]` makes of the features, as a method of the model. Such a
+            function is called with `training=True` if it takes that.
+        neighbor_features: The features that neighbors have. Of the others, a neighbor is given
+            those of its example. All when None.
+        neighbor_perturbation: How the graph term moves each neighbor first, to where it is further
+            from its example (in the sense of Feng et al. 2019, "Graph adversarial training"); not
+            at all when None.
 
     Raises:
-        ValueError: `graph` asks for no neighbors.
+        TypeError: An argument is of another type.
+        ValueError: `graph` asks for no neighbors, or `embedding` names no layer.
 
     Example:
         >>> from nsl_tfx.configs import make_adv_reg_config
@@ -59,34 +88,113 @@ class RegularizedModel(keras.Model):
         ['loss', 'scaled_adversarial_loss']
     """
 
+    # Arguments of the constructor, which attributes of the same names hold.
+    _CONFIG_ARGUMENTS: ClassVar[dict[str, type[Config]]] = {
+        "graph": GraphRegConfig,
+        "adversarial": AdvRegConfig,
+        "virtual_adversarial": VirtualAdvRegConfig,
+        "trades": TradesRegConfig,
+        "neighbor_perturbation": AdvNeighborConfig,
+    }
+    _PLAIN_ARGUMENTS: ClassVar[tuple[str, ...]] = ("embedding", "neighbor_features")
+    _NEEDS_NEIGHBORS: ClassVar[bool] = True
+
     def __init__(
         self,
         base_model: keras.Model,
         graph: GraphRegConfig | None = None,
         adversarial: AdvRegConfig | None = None,
+        virtual_adversarial: VirtualAdvRegConfig | None = None,
+        trades: TradesRegConfig | None = None,
+        *,
+        embedding: Embedding = None,
+        neighbor_features: tuple[str, ...] | None = None,
+        neighbor_perturbation: AdvNeighborConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if graph is not None:
-            graph.require_neighbors()
+        checks.check_base_model(base_model)
+        checks.check_config("graph", graph, GraphRegConfig)
+        checks.check_config("adversarial", adversarial, AdvRegConfig)
+        checks.check_config("virtual_adversarial", virtual_adversarial, VirtualAdvRegConfig)
+        checks.check_config("trades", trades, TradesRegConfig)
+        checks.check_config("neighbor_perturbation", neighbor_perturbation, AdvNeighborConfig)
+        checks.check_names("neighbor_features", neighbor_features)
+        if graph is None and (embedding or neighbor_features or neighbor_perturbation):
+            raise ValueError(
+                "Expected graph, a GraphRegConfig, with embedding, neighbor_features and "
+                "neighbor_perturbation, which are settings of its term. Received: graph=None."
+            )
+        # The base model casts its inputs itself. Its policy decides whether the loss is scaled.
+        super().__init__(**{"dtype": base_model.dtype_policy, "autocast": False, **kwargs})
         self.base_model = base_model
         self.graph = graph
         self.adversarial = adversarial
+        self.virtual_adversarial = virtual_adversarial
+        self.trades = trades
+        self.embedding = embedding
+        self.neighbor_features = neighbor_features
+        self.neighbor_perturbation = neighbor_perturbation
+        self._graph_term = None
+        if graph is not None:
+            if self._NEEDS_NEIGHBORS:
+                graph.require_neighbors()
+            self._graph_term = GraphTerm(
+                base_model, graph, embedding, neighbor_features, neighbor_perturbation
+            )
+        self._compiled_base = False
+        self._strengths = {
+            name: TermStrength(config.multiplier) for name, config in self._term_configs().items()
+        }
+        if graph is not None and graph.neighbor_config.max_neighbors == 0:
+            self._strengths["graph"] = TermStrength(0.0)
         self._term_trackers = [
-            keras.metrics.Mean(name=f"scaled_{term}_loss")
-            for term, config in (("graph", graph), ("adversarial", adversarial))
-            if config is not None
+            keras.metrics.Mean(name=f"scaled_{name}_loss") for name in self._strengths
         ]
+        self.built = bool(base_model.built)
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Returns the base model's prediction; neighbors' features are ignored.
+    def _term_configs(self) -> dict[str, Any]:
+        configs = {name: getattr(self, name) for name in _TERMS}
+        return {name: config for name, config in configs.items() if config is not None}
+
+    @property
+    def _fixed_features(self) -> frozenset[str]:
+        """Features that are never perturbed."""
+        return frozenset()
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms that are asked for, such as "adversarial"."""
+        return tuple(self._strengths)
+
+    def set_strength(self, strength: float, terms: tuple[str, ...] | None = None) -> None:
+        """Scales terms from the next step on, on top of their configs' multipliers.
 
         Args:
-            inputs: Feature name to `[batch, ...]`; or a lone tensor, where the base model has one
-                input and there is no graph term.
-            training: Keras's training flag.
+            strength: 0 for off, which costs nothing; 1 for the multiplier itself.
+            terms: Names of terms; all when None.
+
+        Raises:
+            ValueError: `strength` is negative, or there is no such term.
         """
-        return call_by_name(self.base_model, self._own_features(inputs), training)
+        checks.check_strength(strength, terms, self.terms)
+        turned = [self._strengths[name].set(strength) for name in terms or self.terms]
+        if any(turned) and self.train_function is not None:
+            self.make_train_function(force=True)
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the base model's outputs, where it has such; Keras finds losses by them."""
+        return list(self.base_model.output_names)
+
+    def call(self, inputs: Any, training: bool = False, **kwargs: Any) -> Any:
+        """Returns the base model's predictions; neighbors' features are ignored.
+
+        Args:
+            inputs: Feature name to `[batch, ...]`, or what else the base model takes.
+            training: Keras's training flag.
+            kwargs: Passed on to the base model.
+        """
+        return call_base(self.base_model, self._own_inputs(inputs), training, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Makes one step of gradient descent on the regularized loss.
@@ -96,153 +204,293 @@ class RegularizedModel(keras.Model):
         the clean loss yields the input's gradient on its way.
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        own = self._own_features(x)
-        attackable = {name: value for name, value in own.items() if value.dtype.is_floating}
+        own = self._own_inputs(x)
+        if not self.base_model.built:
+            # The searches below cannot make weights.
+            call_base(self.base_model, own)
+        on = {name for name, strength in self._strengths.items() if strength.on}
+        features = self._movable(own, on)
         terms: dict[str, tf.Tensor] = {}
         with tf.GradientTape(persistent=True) as tape:
-            if self.adversarial is not None:
-                tape.watch(attackable)
-            predictions, graph_loss = self._forward(x, own)
-            label_loss, own_losses = self._label_and_own_loss(own, y, predictions, sample_weight)
-            clean = loss = label_loss + own_losses
-            if graph_loss is not None:
-                terms["graph"] = graph_loss
-                clean += graph_loss
-            scaled = self.optimizer.scale_loss(clean)
+            if "adversarial" in on:
+                tape.watch(features.dense)
+                own = features.replace(features.dense)
+            if "graph" in on:
+                assert self._graph_term is not None
+                predictions, terms["graph"] = self._graph_term.forward(x, own, tape)
+            else:
+                predictions = self._forward(own)
+            if "virtual_adversarial" in on:
+                assert self.virtual_adversarial is not None
+                terms["virtual_adversarial"] = virtual_adversarial_term(
+                    self.virtual_adversarial, self._forward, features, predictions
+                )
+            if "trades" in on:
+                assert self.trades is not None
+                terms["trades"] = trades_term(
+                    self.trades, self._forward, features, predictions, tape
+                )
+            label_loss, own_losses = self._loss_parts(x, y, predictions, sample_weight)
+            # Replicas' gradients are added up: each gives its share of the mean.
+            terms = {
+                name: self._strengths[name].weight * term / _replicas()
+                for name, term in terms.items()
+            }
+            added = tf.add_n([own_losses, *terms.values()])
+            scaled = [self.optimizer.scale_loss(loss) for loss in (label_loss, added)]
         # Only now: the first pass of a subclassed model makes its weights.
         variables = self.trainable_variables
-        gradients = tape.gradient(scaled, variables)
-        if self.adversarial is not None:
-            # A feature that the model does not use has no gradient, and stays as it is.
-            input_gradient = tape.gradient(
-                label_loss, attackable, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        if "adversarial" in on:
+            gradients, slope = _by_weights_and_inputs(
+                tape, scaled, variables, features.dense, bool(terms or self.losses)
             )
-            adversarial, adversarial_gradients = self._adversarial_pass(
-                self.adversarial, own, attackable, input_gradient, y, sample_weight
+            terms["adversarial"], more = self._adversarial_pass(
+                features, slope, x, y, sample_weight
             )
-            terms["adversarial"] = adversarial
-            gradients = [_add(a, b) for a, b in zip(gradients, adversarial_gradients, strict=True)]
+            gradients = [_add(a, b) for a, b in zip(gradients, more, strict=True)]
+        else:
+            gradients = tape.gradient(scaled, variables)
         del tape
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._record(x, y, predictions, sample_weight, loss, terms)
+        return self._record(x, y, predictions, sample_weight, label_loss, own_losses, terms)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Evaluates the base model's loss and metrics; the added terms are training's alone."""
-        results = super().test_step(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        predictions = self._forward(self._own_inputs(x), training=False)
+        losses = self._loss_parts(x, y, predictions, sample_weight, training=False)
+        results = self._record(x, y, predictions, sample_weight, *losses, {})
         terms = {tracker.name for tracker in self._term_trackers}
         return {name: value for name, value in results.items() if name not in terms}
 
-    def _own_features(self, x: Any) -> Features:
-        if not isinstance(x, Mapping):
-            # A lone tensor needs no name: the model's one input takes it.
-            return {"features": tf.convert_to_tensor(x)}
-        features = {name: tf.convert_to_tensor(value) for name, value in x.items()}
-        if self.graph is None:
-            return features
-        features.pop(NUM_NEIGHBORS_FEATURE, None)
-        return strip_neighbor_features(features, self.graph.neighbor_config)
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """Returns the loss by the labels plus the base model's own losses, such as weight decay.
 
-    def _label_and_own_loss(
-        self, own: Features, y: Any, predictions: Any, sample_weight: Any
+        Raises:
+            ValueError: There are no labels, or the weights do not fit.
+        """
+        checks.check_labels(y, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Writes the base model, compiled like the wrapper: what is served holds no structure.
+
+        `keras.saving.save_model(model, path)` writes the wrapper, to train on.
+
+        Args:
+            filepath: Where to, ending in ".keras".
+            overwrite: Whether a file there may be overwritten.
+            kwargs: Passed on.
+        """
+        self._compile_base()
+        self.base_model.save(filepath, overwrite=overwrite, **kwargs)
+
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        """Writes the base model as a SavedModel; see `keras.Model.export`."""
+        return self.base_model.export(*args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` makes the same wrapper of, as plain values."""
+        config: dict[str, Any] = {"name": self.name}
+        config["base_model"] = keras.saving.serialize_keras_object(self.base_model)
+        for name in self._CONFIG_ARGUMENTS:
+            value = getattr(self, name)
+            config[name] = None if value is None else value.to_dict()
+        for name in self._PLAIN_ARGUMENTS:
+            value = getattr(self, name)
+            config[name] = list(value) if isinstance(value, tuple) else value
+        if "embedding" in config:
+            config["embedding"] = self._serialized_embedding()
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> RegularizedModel:
+        """Makes a wrapper from what `get_config` returned."""
+        arguments = dict(config)
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            base = keras.saving.deserialize_keras_object(arguments.pop("base_model"))
+            embedding = arguments.get("embedding")
+            if isinstance(embedding, dict) and _METHOD in embedding:
+                arguments["embedding"] = getattr(base, embedding[_METHOD])
+            elif isinstance(embedding, dict):
+                arguments["embedding"] = keras.saving.deserialize_keras_object(embedding)
+        for name, kind in cls._CONFIG_ARGUMENTS.items():
+            if arguments.get(name) is not None:
+                arguments[name] = kind.from_dict(arguments[name])
+        return cls(base, **arguments)
+
+    def _serialized_embedding(self) -> Any:
+        if self.embedding is None or isinstance(self.embedding, str):
+            return self.embedding
+        if getattr(self.embedding, "__self__", None) is self.base_model:
+            return {_METHOD: self.embedding.__name__}
+        return keras.saving.serialize_keras_object(self.embedding)
+
+    def _compile_base(self) -> None:
+        """Compiles the base model with copies: an optimizer or metric serves one model alone."""
+        if not self.compiled or (self.base_model.compiled and not self._compiled_base):
+            return
+        known = {f.__name__: f for f in tf.nest.flatten(self.loss) if hasattr(f, "__name__")}
+        with keras.saving.custom_object_scope(known):
+            self.base_model.compile_from_config(self.get_compile_config())
+        self._compiled_base = True
+        if self.optimizer.built:
+            self.base_model.optimizer.build(self.base_model.trainable_variables)
+            for copy, variable in zip(
+                self.base_model.optimizer.variables, self.optimizer.variables, strict=True
+            ):
+                copy.assign(variable)
+
+    def _own_inputs(self, x: Any) -> Any:
+        """Returns what the base model takes."""
+        if self._graph_term is None or not isinstance(x, Mapping):
+            return x
+        return self._graph_term.own_features(x)
+
+    def _forward(self, inputs: Any, training: bool = True) -> Any:
+        return call_base(self.base_model, inputs, training)
+
+    def _movable(self, own: Any, on: set[str]) -> Features:
+        """Takes the input apart into what may be perturbed and what may not."""
+        attacks = {
+            name: getattr(config, "virtual_adv_config", config).adv_neighbor_config
+            for name, config in self._term_configs().items()
+            if name in on - {"graph"}
+        }
+        if not attacks:
+            return Features({}, {}, dict)
+        features = Features.of(own).hold(self._fixed_features)
+        checks.check_movable(features, attacks)
+        return features
+
+    def _loss_parts(
+        self, x: Any, y: Any, predictions: Any, sample_weight: Any, training: bool = True
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the loss by the labels, and the sum of the base model's own (weight decay)."""
-        total = self.compute_loss(own, y, predictions, sample_weight, training=True)
+        total = self.compute_loss(x, y, predictions, sample_weight, training)
         own_losses = [tf.cast(tf.reduce_sum(loss), total.dtype) for loss in self.losses]
-        added = tf.add_n(own_losses) if own_losses else tf.zeros_like(total)
+        if not own_losses:
+            return total, tf.zeros_like(total)
+        added = tf.add_n(own_losses)
         return total - added, added
 
-    def _forward(self, x: Features, own: Features) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Returns the predictions and the scaled graph loss, from one pass over all rows."""
-        if self.graph is None:
-            return call_by_name(self.base_model, own, training=True), None
-        config = self.graph.neighbor_config
-        named = {name: value for name, value in x.items() if name != NUM_NEIGHBORS_FEATURE}
-        _, neighbors, weights = unpack_neighbor_features({**named, **own}, config)
-        # A missing neighbor's place is taken by the example itself: no row of zeros then reaches
-        # what a model learns from its batches, such as batch normalization's mean.
-        present = tf.reshape(weights, [-1]) != 0
-        neighbors = {
-            name: tf.where(
-                expand_like(present, value),
-                value,
-                tf.repeat(own[name], config.max_neighbors, axis=0),
-            )
-            for name, value in neighbors.items()
-        }
-        together = {name: tf.concat([own[name], neighbors[name]], axis=0) for name in own}
-        outputs = call_by_name(self.base_model, together, training=True)
-        rows = tf.shape(next(iter(own.values())))[0]
-        predictions = outputs[:rows]
-        sources = tf.repeat(predictions, config.max_neighbors, axis=0)
-        distance = pairwise_distance_wrapper(
-            sources, outputs[rows:], weights, self.graph.distance_config
-        )
-        return predictions, self.graph.multiplier * distance
-
     def _adversarial_pass(
-        self,
-        config: AdvRegConfig,
-        own: Features,
-        x: Structure,
-        gradient: Structure,
-        y: Any,
-        sample_weight: Any,
+        self, features: Features, slope: Structure, x: Any, y: Any, sample_weight: Any
     ) -> tuple[tf.Tensor, list[Any]]:
         """Returns the scaled loss on perturbed features, and its gradients by the weights."""
-
-        def loss(perturbed: Structure) -> tf.Tensor:
-            predictions = call_by_name(self.base_model, {**own, **perturbed}, training=True)
-            return self._label_and_own_loss(own, y, predictions, sample_weight)[0]
-
-        perturbed = perturb(config.adv_neighbor_config, loss, x, gradient)
+        assert self.adversarial is not None
+        config = self.adversarial.adv_neighbor_config
+        perturbed = self._perturb(config, features, slope, x, y, sample_weight)
         with tf.GradientTape() as tape:
-            value = config.multiplier * loss(perturbed)
-            scaled = self.optimizer.scale_loss(value)
-        return value, tape.gradient(scaled, self.trainable_variables)
+            predictions = self._forward(features.replace(perturbed))
+            loss = self._strengths["adversarial"].weight * self._label_loss_unseen(
+                x, y, predictions, sample_weight
+            )
+            scaled = self.optimizer.scale_loss(loss)
+        return loss, tape.gradient(scaled, self.trainable_variables)
+
+    def _perturb(
+        self,
+        config: AdvNeighborConfig,
+        features: Features,
+        slope: Structure,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        training: bool = True,
+    ) -> Structure:
+        """Returns the movable features after the attack.
+
+        Args:
+            config: The attack.
+            features: The input.
+            slope: The label loss's gradient there: the first step costs nothing.
+            x: The input with all that came with it, as `compute_loss` takes it.
+            y: The labels.
+            sample_weight: Weights of the examples.
+            training: Keras's training flag.
+        """
+
+        def gradient_at(current: Structure) -> Structure:
+            with self._traceless(), tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(current)
+                predictions = self._forward(features.replace(current), training)
+                loss, _ = self._loss_parts(x, y, predictions, sample_weight, training)
+            zero = tf.UnconnectedGradients.ZERO
+            return dict(tape.gradient(loss, current, unconnected_gradients=zero))
+
+        region = Region.of(config, features.named)
+        return climb(config, region, features.dense, slope, gradient_at)
+
+    def _traceless(self) -> keras.StatelessScope:
+        """Returns a scope that drops what is left behind in the model, such as moving averages."""
+        # Keras looks up what it regularizes in the scope.
+        regularized = [v for v in self.trainable_variables if v.regularizer is not None]
+        return keras.StatelessScope(state_mapping=[(v, v.value) for v in regularized])
+
+    def _label_loss_unseen(
+        self, x: Any, y: Any, predictions: Any, sample_weight: Any, training: bool = True
+    ) -> tf.Tensor:
+        """Returns the loss by the labels, unseen by the trackers of single outputs' losses."""
+        with self._traceless():
+            return self._loss_parts(x, y, predictions, sample_weight, training)[0]
 
     def _record(
         self,
         x: Any,
         y: Any,
-        predictions: tf.Tensor,
+        predictions: Any,
         sample_weight: Any,
-        loss: tf.Tensor,
+        label_loss: tf.Tensor,
+        own_losses: tf.Tensor,
         terms: dict[str, tf.Tensor],
     ) -> dict[str, Any]:
-        rows = tf.shape(tf.nest.flatten(x)[0])[0]
-        values = {f"scaled_{name}_loss": value for name, value in terms.items()}
-        values["loss"] = tf.add_n([loss, *terms.values()])
+        replicas = _replicas()
+        # Each replica holds its share of the mean; the logs show the mean.
+        values = {f"scaled_{name}_loss": replicas * value for name, value in terms.items()}
+        values["loss"] = tf.add_n([replicas * label_loss, own_losses, *values.values()])
+        self._update_trackers(values, batch_size(x))
+        return self.compute_metrics(x, y, predictions, sample_weight)
+
+    def _update_trackers(self, values: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
         for metric in self.metrics:
             if metric.name in values:
                 metric.update_state(values[metric.name], sample_weight=rows)
-        return self.compute_metrics(x, y, predictions, sample_weight)
 
 
-def perturb(config: AdvNeighborConfig, loss: Any, x: Structure, gradient: Structure) -> Structure:
-    """Finds adversarial neighbors of a training batch.
+def _by_weights_and_inputs(
+    tape: tf.GradientTape,
+    losses: list[tf.Tensor],
+    variables: list[Any],
+    x: Structure,
+    more_than_labels: bool,
+) -> tuple[list[Any], Structure]:
+    """Returns the losses' gradients by the weights, and the first one's by the input.
 
-    Args:
-        config: Step size, norm, ball, box and mask.
-        loss: From features to the scalar loss to raise.
-        x: The features that may change, name to `[batch, ...]`.
-        gradient: The loss's gradient at `x`: the first step costs nothing.
-
-    Returns:
-        The features after the last step, as constants.
+    Where the labels' loss is all there is, one backward pass gives both.
     """
-    region = Region.of(config)
-    size = config.adv_step_size
-    if config.random_init:
-        radius = size if config.pgd_epsilon is None else config.pgd_epsilon
-        current = region.random_point(x, radius)
-        steps_left = config.pgd_iterations
+    label_loss, added = losses
+    if more_than_labels:
+        gradients = tape.gradient([label_loss, added], variables)
+        slope = tape.gradient(label_loss, x)
     else:
-        current = region.step(x, x, gradient, size)
-        steps_left = config.pgd_iterations - 1
-    for _ in range(steps_left):
-        _, _, gradient = value_and_gradient(loss, current)
-        current = region.step(x, current, gradient, size)
-    return {name: tf.stop_gradient(value) for name, value in current.items()}
+        gradients, slope = tape.gradient(label_loss, (variables, x))
+    # A feature that the model does not use has no gradient, and stays as it is.
+    return gradients, {
+        name: tf.zeros_like(x[name]) if value is None else tf.convert_to_tensor(value)
+        for name, value in slope.items()
+    }
+
+
+def _replicas() -> int:
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def _add(a: Any, b: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -81,12 +80,7 @@ def gen_adv_neighbor(
     """
     features = Features.of(input_features)
     _check_call(features, labeled_loss, config, raise_invalid_gradient, pgd_model_fn, pgd_loss_fn)
-    region = dataclasses.replace(
-        Region.of(config),
-        low=features.named(config.clip_value_min),
-        high=features.named(config.clip_value_max),
-        mask=features.named(config.feature_mask),
-    )
+    region = Region.of(config, features.named)
     x = features.dense
     gradient = None
     if not config.random_init:

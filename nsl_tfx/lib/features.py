@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ class Features:
 
     Attributes:
         dense: Floating dense tensors by name (their position in a list, None for a lone tensor).
-        other: Integers, strings, sparse and ragged tensors, likewise.
+        other: Integers, strings, sparse and ragged tensors and None, likewise.
         container: `dict`, `list` or `tf.Tensor`: what the input was.
     """
 
@@ -46,7 +46,7 @@ class Features:
                     "Expected features as a tensor, or a flat dict or list of tensors. Received "
                     f"feature {name!r} as a {type(value).__name__}."
                 )
-            if isinstance(value, (tf.SparseTensor, tf.RaggedTensor)):
+            if value is None or isinstance(value, (tf.SparseTensor, tf.RaggedTensor)):
                 other[name] = value
                 continue
             tensor = tf.convert_to_tensor(value)
@@ -67,3 +67,19 @@ class Features:
         if self.container is list and isinstance(setting, (list, tuple)):
             return dict(enumerate(setting))
         return setting
+
+    def hold(self, names: Container[Any]) -> Features:
+        """Returns the same input, of which some features cannot be perturbed."""
+        held = {name: value for name, value in self.dense.items() if name in names}
+        dense = {name: value for name, value in self.dense.items() if name not in held}
+        return Features(dense, {**self.other, **held}, self.container)
+
+
+def batch_size(features: Any) -> tf.Tensor:
+    """Returns the number of rows of an input, in any container; an int32 scalar."""
+    first = next(value for value in tf.nest.flatten(features) if value is not None)
+    if isinstance(first, tf.SparseTensor):
+        return tf.cast(first.dense_shape[0], tf.int32)
+    if isinstance(first, tf.RaggedTensor):
+        return tf.cast(first.nrows(), tf.int32)
+    return tf.shape(first)[0]

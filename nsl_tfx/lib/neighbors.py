@@ -63,33 +63,66 @@ def unpack_neighbor_features(
         name: _as_tensor(value)
         for name, value in strip_neighbor_features(features, neighbor_config).items()
     }
-    count = neighbor_config.max_neighbors
-    if count == 0:
+    if neighbor_config.max_neighbors == 0:
         return own, {}, tf.zeros([0, 1] if keep_rank else [0, 0, 1])
-    weights = [_as_tensor(value) for value in _take(features, neighbor_config.weight_name, count)]
+    blocks, weights = neighbor_blocks(features, own, neighbor_config)
+    neighbors = {name: _stack([block[name] for block in blocks], keep_rank) for name in own}
     stacked_weights = tf.stack([tf.reshape(weight, [-1, 1]) for weight in weights], axis=1)
-    neighbors = {}
-    for name, value in own.items():
-        parts = [
-            _as_tensor(part)
-            for part in _take(features, lambda i, n=name: neighbor_config.feature_name(i, n), count)
-        ]
-        _check_alike(name, value, parts)
-        neighbors[name] = _stack(parts, keep_rank)
     if keep_rank:
         stacked_weights = tf.reshape(stacked_weights, [-1, 1])
     return own, neighbors, stacked_weights
 
 
-def _take(features: Mapping[str, Any], name_of: Any, count: int) -> list[Any]:
-    names = [name_of(i) for i in range(count)]
+def neighbor_blocks(
+    features: Mapping[str, Any], own: Mapping[str, Any], neighbor_config: GraphNeighborConfig
+) -> tuple[list[Features], list[tf.Tensor]]:
+    """Returns the features of each neighbor number apart, by their own names, and its weights.
+
+    Args:
+        features: As in `unpack_neighbor_features`.
+        own: The examples' features whose counterparts are taken.
+        neighbor_config: How neighbors' features are named, and how many there are.
+
+    Returns:
+        For each neighbor number its features, name to `[batch, ...]`; and its edge weights,
+        `[batch, 1]` or `[batch]`, as they came.
+
+    Raises:
+        KeyError: A neighbor's feature or weight is absent.
+        ValueError: A neighbor's feature is of another shape or kind than the example's, or a
+            weight is not one number an example.
+    """
+    count = neighbor_config.max_neighbors
+    names = [neighbor_config.weight_name(i) for i in range(count)]
+    weights = _take(features, names)
+    for name, weight in zip(names, weights, strict=True):
+        _check_weight(name, weight)
+    blocks: list[Features] = [{} for _ in range(count)]
+    for feature, value in own.items():
+        parts = _take(features, [neighbor_config.feature_name(i, feature) for i in range(count)])
+        _check_alike(feature, _as_tensor(value), parts)
+        for block, part in zip(blocks, parts, strict=True):
+            block[feature] = part
+    return blocks, weights
+
+
+def _take(features: Mapping[str, Any], names: list[str]) -> list[Any]:
     absent = [name for name in names if name not in features]
     if absent:
         raise KeyError(
             f"Expected the neighbor features {', '.join(names)}. Missing: {', '.join(absent)}. "
             "Lower max_neighbors, or augment the examples with this feature."
         )
-    return [features[name] for name in names]
+    return [_as_tensor(features[name]) for name in names]
+
+
+def _check_weight(name: str, weight: Any) -> None:
+    dense = not isinstance(weight, (tf.SparseTensor, tf.RaggedTensor))
+    if not dense or not any(weight.shape.is_compatible_with(s) for s in ([None], [None, 1])):
+        raise ValueError(
+            f"Expected neighbor weight {name!r} as one number an example, dense [batch, 1] or "
+            f"[batch]. Received: {type(weight).__name__} of shape {weight.shape}."
+        )
 
 
 def _as_tensor(value: Any) -> Any:

@@ -37,14 +37,19 @@ class Region:
     mask: Any = None
 
     @classmethod
-    def of(cls, config: AdvNeighborConfig) -> Region:
-        """Returns the region that a config describes."""
+    def of(cls, config: AdvNeighborConfig, named: Callable[[Any], Any] = lambda x: x) -> Region:
+        """Returns the region that a config describes.
+
+        Args:
+            config: Ball, bounds and mask.
+            named: From a setting to the same by feature name: `Features.named` of the input.
+        """
         return cls(
             radius=math.inf if config.pgd_epsilon is None else config.pgd_epsilon,
             norm=config.adv_grad_norm,
-            low=config.clip_value_min,
-            high=config.clip_value_max,
-            mask=config.feature_mask,
+            low=named(config.clip_value_min),
+            high=named(config.clip_value_max),
+            mask=named(config.feature_mask),
         )
 
     def place(self, x: Structure, delta: Structure) -> Structure:

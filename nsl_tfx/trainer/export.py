@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.io import parsing_spec
-from nsl_tfx.keras.base_call import call_by_name
+from nsl_tfx.keras.base_call import call_base
 
 
 def export_model(
@@ -60,7 +60,7 @@ def export_model(
 
 def _serving_function(model: keras.Model, spec: dict[str, Any]) -> Callable[..., Any]:
     def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = call_by_name(model, tf.io.parse_example(examples, spec), training=False)
+        logits = call_base(model, tf.io.parse_example(examples, spec), training=False)
         return {"probabilities": tf.nn.softmax(logits)}
 
     return serve
@@ -68,8 +68,8 @@ def _serving_function(model: keras.Model, spec: dict[str, Any]) -> Callable[...,
 
 def _with_embeddings(model: keras.Model) -> Callable[..., Any]:
     if not getattr(model, "inputs", None):
-        return lambda features: {"logits": call_by_name(model, features, training=False)}
+        return lambda features: {"logits": call_base(model, features, training=False)}
     both = keras.Model(
         model.inputs, {"logits": model.outputs[0], "embeddings": model.layers[-1].input}
     )
-    return lambda features: call_by_name(both, features, training=False)
+    return lambda features: call_base(both, features, training=False)

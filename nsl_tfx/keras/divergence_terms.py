@@ -1,0 +1,87 @@
+"""Terms that ask for steady predictions nearby, and take no labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nsl_tfx.configs import TradesRegConfig, VirtualAdvRegConfig
+from nsl_tfx.lib import virtual_adv_regularizer
+from nsl_tfx.lib.distances import total_distance
+from nsl_tfx.lib.features import Features
+from nsl_tfx.lib.perturbation import Region, Structure
+
+# The standard deviation of the noise that TRADES starts from, in units of the input feature. The
+# paper's algorithm 1 leaves it open; this is the one of the experiments that it reports.
+_TRADES_NOISE = 0.001
+
+Forward = Callable[[Any], Any]
+"""From features, in the container that the model takes, to its outputs in training."""
+
+
+def virtual_adversarial_term(
+    config: VirtualAdvRegConfig, forward: Forward, features: Features, predictions: Any
+) -> tf.Tensor:
+    """Returns how far the prediction moves in the direction where it moves the most.
+
+    Miyato et al. 2018, "Virtual adversarial training", eq. 8. As there, the pass leaves no trace in
+    batch normalization's moving averages.
+    """
+    with keras.StatelessScope():
+        return virtual_adv_regularizer(
+            features.replace(features.dense), forward, config.virtual_adv_config, predictions
+        )
+
+
+def trades_term(
+    config: TradesRegConfig,
+    forward: Forward,
+    features: Features,
+    predictions: Any,
+    tape: tf.GradientTape,
+) -> tf.Tensor:
+    """Returns the divergence of the attacked prediction from the clean one.
+
+    Zhang et al. 2019, "Theoretically principled trade-off between robustness and accuracy",
+    algorithm 1. The weights learn from both sides.
+
+    Args:
+        config: The attack and the divergence.
+        forward: The model in training.
+        features: The clean input.
+        predictions: The clean predictions, on the tape.
+        tape: Records the pass over the attacked input; not the attack.
+    """
+    with tape.stop_recording():
+        attacked = _trades_attack(config, forward, features, predictions)
+    return total_distance(predictions, forward(features.replace(attacked)), config.distance_config)
+
+
+def _trades_attack(
+    config: TradesRegConfig, forward: Forward, features: Features, predictions: Any
+) -> Structure:
+    attack = config.adv_neighbor_config
+    region = Region.of(attack, features.named)
+    x = features.dense
+
+    def gradient_at(current: Structure) -> tuple[Structure]:
+        with keras.StatelessScope(), tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(current)
+            moved = forward(features.replace(current))
+            divergence = total_distance(predictions, moved, config.distance_config)
+        zero = tf.UnconnectedGradients.ZERO
+        return (tape.gradient(divergence, current, unconnected_gradients=zero),)
+
+    if attack.random_init:
+        start = region.random_point(x, attack.pgd_epsilon)
+    else:
+        noise = {
+            name: tf.random.normal(tf.shape(value), stddev=_TRADES_NOISE, dtype=value.dtype)
+            for name, value in x.items()
+        }
+        start = region.place(x, region.apply_mask(noise))
+    (attacked,) = region.ascend(x, start, attack.adv_step_size, attack.pgd_iterations, gradient_at)
+    return {name: tf.stop_gradient(value) for name, value in attacked.items()}

@@ -1,0 +1,250 @@
+"""The graph term: neighbors are to have similar predictions, or similar hidden embeddings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nsl_tfx.configs import NUM_NEIGHBORS_FEATURE, AdvNeighborConfig, GraphRegConfig
+from nsl_tfx.keras.base_call import (
+    call_base,
+    input_names,
+    input_structure,
+    taken_features,
+)
+from nsl_tfx.lib.adversarial_neighbor import climb
+from nsl_tfx.lib.casting import expand_like
+from nsl_tfx.lib.distances import total_distance
+from nsl_tfx.lib.features import Features, batch_size
+from nsl_tfx.lib.neighbors import neighbor_blocks, strip_neighbor_features
+from nsl_tfx.lib.perturbation import Region, Structure
+
+Embedding = str | Callable[..., Any] | None
+
+
+class GraphTerm:
+    """Compares examples with their neighbors in one forward pass over both.
+
+    Args:
+        base_model: The model.
+        config: Neighbors' names, and the distance.
+        embedding: What is compared: the model's outputs when None; the output of the layer of this
+            name; or what a function, layer or model makes of the features.
+        neighbor_features: Features that neighbors have; all that the model takes when None. Of the
+            others, a neighbor is given those of the example.
+        perturbation: How neighbors are moved to where the distance is larger; not at all when None.
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: The model has no such layer, or it is not known yet what the layer puts out.
+    """
+
+    def __init__(
+        self,
+        base_model: keras.Model,
+        config: GraphRegConfig,
+        embedding: Embedding = None,
+        neighbor_features: tuple[str, ...] | None = None,
+        perturbation: AdvNeighborConfig | None = None,
+    ) -> None:
+        self._base_model = base_model
+        self._config = config
+        self._neighbors = config.neighbor_config
+        self._neighbor_features = neighbor_features
+        self._perturbation = perturbation
+        self._apart: Callable[..., Any] | None = None
+        self._with_layer: keras.Model | None = None
+        if isinstance(embedding, str):
+            self._with_layer = with_layer_output(base_model, embedding)
+        elif callable(embedding):
+            self._apart = embedding
+        elif embedding is not None:
+            raise TypeError(
+                "Expected embedding to be a layer's name, or a function of the features. Received: "
+                f"{embedding!r}."
+            )
+
+    def own_features(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the features that belong to the examples themselves."""
+        own = strip_neighbor_features(x, self._neighbors)
+        own.pop(NUM_NEIGHBORS_FEATURE, None)
+        return own
+
+    def forward(
+        self, x: Mapping[str, Any], own: Mapping[str, Any], tape: tf.GradientTape
+    ) -> tuple[Any, tf.Tensor]:
+        """Returns the examples' predictions, and their distance to their neighbors.
+
+        Args:
+            x: All features, name to `[batch, ...]`.
+            own: The examples' own among them.
+            tape: Records the pass; not the search for a perturbation.
+        """
+        own = self._needed(own)
+        blocks, weights = self._blocks(x, own)
+        flat_weights = tf.concat([tf.reshape(weight, [-1]) for weight in weights], axis=0)
+        if self._perturbation is not None:
+            with tape.stop_recording():
+                blocks = [self._perturb(self._perturbation, own, blocks, flat_weights)]
+        rows = batch_size(own)
+        together = {name: _concat([own[name], *(b[name] for b in blocks)]) for name in own}
+        if self._apart is not None:
+            predictions = call_base(self._base_model, own, training=True)
+            embeddings = self._embed(together)
+        elif self._with_layer is not None:
+            outputs, embeddings = call_base(self._with_layer, together, training=True)
+            predictions = _first(outputs, rows)
+        else:
+            embeddings = call_base(self._base_model, together, training=True)
+            predictions = _first(embeddings, rows)
+        return predictions, self._distance(embeddings, rows, flat_weights)
+
+    def _embed(self, features: Mapping[str, Any]) -> Any:
+        if self._with_layer is not None:
+            return call_base(self._with_layer, features, training=True)[1]
+        if self._apart is None:
+            return call_base(self._base_model, features, training=True)
+        if isinstance(self._apart, keras.Model):
+            return call_base(self._apart, features, training=True)
+        flag = {"training": True} if _takes_training(self._apart) else {}
+        return self._apart(dict(features), **flag)
+
+    def _distance(self, embeddings: Any, rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        count = self._neighbors.max_neighbors
+        sources = tf.nest.map_structure(lambda e: tf.concat([e[:rows]] * count, 0), embeddings)
+        targets = tf.nest.map_structure(lambda e: e[rows:], embeddings)
+        return total_distance(sources, targets, self._config.distance_config, weights)
+
+    def _blocks(
+        self, x: Mapping[str, Any], own: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]], list[tf.Tensor]]:
+        """Returns each neighbor's features, complete, and its edge weights."""
+        blocks, weights = neighbor_blocks(x, self._shared(own), self._neighbors)
+        complete = []
+        for block, weight in zip(blocks, weights, strict=True):
+            # A missing neighbor's place is taken by the example itself: no row of zeros then
+            # reaches what a model learns from its batches, such as batch normalization's mean.
+            present = tf.reshape(weight, [-1]) != 0
+            filled = {name: _where(present, block[name], own[name]) for name in block}
+            complete.append({**own, **filled})
+        return complete, weights
+
+    def _needed(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the features that the model takes: an id, say, need not be the neighbors' too."""
+        names = None if self._apart is not None else taken_features(self._base_model, own)
+        return {name: own[name] for name in (own if names is None else names)}
+
+    def _shared(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the features that neighbors have too."""
+        names = self._neighbor_features
+        if names is None:
+            return dict(own)
+        absent = [name for name in names if name not in own]
+        if absent:
+            raise ValueError(
+                f"Expected neighbor_features among the examples' features: {', '.join(own)}. "
+                f"Received: {', '.join(absent)}."
+            )
+        return {name: own[name] for name in names}
+
+    def _perturb(
+        self,
+        config: AdvNeighborConfig,
+        own: Mapping[str, Any],
+        blocks: list[dict[str, Any]],
+        weights: tf.Tensor,
+    ) -> dict[str, Any]:
+        neighbors = {name: _concat([block[name] for block in blocks]) for name in own}
+        features = Features.of(neighbors)
+        x = features.dense
+        rows = batch_size(own)
+
+        def gradient_at(current: Structure) -> Structure:
+            # What a search leaves behind in the model, such as moving averages, is dropped.
+            with (
+                keras.StatelessScope(),
+                tf.GradientTape(watch_accessed_variables=False) as tape,
+            ):
+                tape.watch(current)
+                moved = features.replace(current)
+                together = {name: _concat([own[name], moved[name]]) for name in own}
+                distance = self._distance(self._embed(together), rows, weights)
+            return dict(
+                tape.gradient(distance, current, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            )
+
+        first = None if config.random_init else gradient_at(x)
+        moved = climb(config, Region.of(config, features.named), x, first, gradient_at)
+        return dict(features.replace(moved))
+
+
+def with_layer_output(model: keras.Model, layer: str) -> keras.Model:
+    """Returns a model of the same layers with two outputs: the model's own, and a layer's.
+
+    Args:
+        model: A functional model, or a sequential one that knows its input.
+        layer: The layer's name.
+
+    Raises:
+        ValueError: There is no such layer, or its output is not known.
+    """
+    names = [each.name for each in model.layers]
+    if layer not in names:
+        raise ValueError(
+            f"Expected embedding to name a layer of model {model.name!r}: {', '.join(names)}. "
+            f"Received: {layer!r}."
+        )
+    cure = "Give embedding as a function of the features instead: embedding=model.encode, say."
+    if input_names(model) is None:
+        raise ValueError(
+            f"Expected a functional model, or a sequential one with a keras.Input, to find the "
+            f"output of layer {layer!r}. Received: model {model.name!r}, a {type(model).__name__}. "
+            + cure
+        )
+    try:
+        outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+        return keras.Model(input_structure(model), [outputs, model.get_layer(layer).output])
+    except (AttributeError, ValueError) as error:
+        raise ValueError(
+            f"Expected layer {layer!r} to be called exactly once in model {model.name!r}. {cure} "
+            f"({error})"
+        ) from error
+
+
+def _first(outputs: Any, rows: tf.Tensor) -> Any:
+    def cut(output: tf.Tensor) -> tf.Tensor:
+        part = output[:rows]
+        # Keras carries a sequence's mask from the layer that made it to the loss on the tensor.
+        mask = getattr(output, "_keras_mask", None)
+        if mask is not None:
+            part._keras_mask = mask[:rows]
+        return part
+
+    return tf.nest.map_structure(cut, outputs)
+
+
+def _concat(parts: list[Any]) -> Any:
+    if isinstance(parts[0], tf.SparseTensor):
+        return tf.sparse.concat(0, parts, expand_nonconcat_dims=True)
+    return tf.concat(parts, axis=0)
+
+
+def _where(present: tf.Tensor, value: Any, otherwise: Any) -> Any:
+    """Returns rows of `value`, else of `otherwise`; of sparse rows, missing ones are empty."""
+    if isinstance(value, tf.SparseTensor):
+        return value
+    if isinstance(value, tf.RaggedTensor):
+        rows = tf.range(tf.shape(present)[0])
+        chosen = tf.where(present, rows, rows + tf.shape(present)[0])
+        return tf.gather(tf.concat([value, otherwise], axis=0), chosen)
+    return tf.where(expand_like(present, value), value, otherwise)
+
+
+def _takes_training(function: Callable[..., Any]) -> bool:
+    called = function.call if isinstance(function, keras.Layer) else function
+    parameters = inspect.signature(called).parameters.values()
+    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
