@@ -1,6 +1,6 @@
 # Each command sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-next test-oldest lint format types wheel lock clean
+.PHONY: help setup demo test test-fast test-next test-oldest peer lint format types wheel lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -30,6 +30,9 @@ test-next: ## run all tests on TFX 1.21, in a Debian 13 folder (as root)
 
 test-oldest: ## run all tests on the oldest releases that setup.py allows, in .uv/oldest
 	@scripts/oldest.sh $(ARGS)
+
+peer: ## install NSL in .uv/peer, for benchmarks/training.py to compare with
+	@scripts/peer.sh
 
 lint: setup ## check style
 	@$(bin)/ruff check .

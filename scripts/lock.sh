@@ -26,6 +26,9 @@ lock_stack() {
 echo "locking uv and the build tools"
 compile --upgrade --python-version 3.8 requirements/uv.in -o requirements/uv.txt
 compile --upgrade --python-version 3.10 requirements/build.in -o requirements/build.txt
+echo "locking NSL, to compare with"
+compile --upgrade --only-binary :all: --python-version 3.10 requirements/peer.in \
+  -o requirements/peer.txt
 echo "locking TFX 1.16"
 lock_stack 1.16 3.10 3.12
 echo "locking TFX 1.21"
