@@ -144,17 +144,16 @@ class AdversarialRegularization(RegularizedModel):
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`. Labels may lie in `x`."""
-        if kwargs.get("class_weight") is not None and y is None:
-            # Keras finds an example's class in y alone.
-            if isinstance(x, Mapping):
-                x, y, kwargs["sample_weight"] = self._taken_apart(x)
-            elif isinstance(x, tf.data.Dataset) and isinstance(x.element_spec, Mapping):
-                x = x.map(self._taken_apart)
+        weighted = any(kwargs.get(name) is not None for name in ("class_weight", "sample_weight"))
+        x, y, kwargs = self._taken_apart(x, y, kwargs, weighted)
         return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, return_dict: bool = False, **kwargs: Any
+    ) -> Any:
         """Returns loss and metrics, the adversarial loss included; see `keras.Model.evaluate`."""
-        logs = super().evaluate(*args, return_dict=True, **kwargs)
+        x, y, kwargs = self._taken_apart(x, y, kwargs, kwargs.get("sample_weight") is not None)
+        logs = super().evaluate(x, y, *args, return_dict=True, **kwargs)
         return logs if return_dict else self._in_order(logs)
 
     def train_on_batch(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
@@ -339,16 +338,26 @@ class AdversarialRegularization(RegularizedModel):
                 )
         return y, sample_weight
 
-    def _taken_apart(self, x: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-        """Returns features, the label and weights of a dict that holds them all."""
-        if len(self.label_keys) != 1:
-            raise ValueError(
-                "Expected one label with class_weight. Received: label_keys="
-                f"{list(self.label_keys)}."
-            )
-        label, weight = self._labels(x, None, None, 0)
-        own = {name: value for name, value in x.items() if name not in self._fixed_features}
-        return (own, label, weight)
+    def _taken_apart(
+        self, x: Any, y: Any, kwargs: dict[str, Any], weighted: bool
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """Takes labels out of the features where Keras would else forget the weights.
+
+        Without a `y` it drops `sample_weight` in silence, and takes no `class_weight`.
+        """
+        if y is not None or not weighted:
+            return x, y, kwargs
+        if isinstance(x, tf.data.Dataset) and isinstance(x.element_spec, Mapping):
+            return x.map(lambda batch: self._as_tuple(batch, None)), y, kwargs
+        if not isinstance(x, Mapping):
+            return x, y, kwargs
+        own, y, sample_weight = self._as_tuple(x, kwargs.get("sample_weight"))
+        return own, y, {**kwargs, "sample_weight": sample_weight}
+
+    def _as_tuple(self, x: Mapping[str, Any], sample_weight: Any) -> tuple[Any, Any, Any]:
+        y, sample_weight = self._labels(x, None, sample_weight, [0] * len(self.label_keys))
+        own = self._own_inputs(x)
+        return own, y[0] if len(y) == 1 else tuple(y), sample_weight
 
     def _wrong_number_of_labels(self, outputs: int) -> ValueError:
         return ValueError(

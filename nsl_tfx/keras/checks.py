@@ -68,6 +68,15 @@ def check_strength(strength: float, terms: tuple[str, ...] | None, known: tuple[
         )
 
 
+def check_named(x: Any) -> None:
+    """Raises ValueError where features come without names, by which neighbors' are found."""
+    if not isinstance(x, Mapping):
+        raise ValueError(
+            "Expected features by name, a dict that holds the neighbors' too, for the graph term. "
+            f"Received: a {type(x).__name__}."
+        )
+
+
 def check_labels(y: Any, predictions: Any, sample_weight: Any) -> None:
     """Checks what the loss by the labels is made of.
 
@@ -83,15 +92,16 @@ def check_labels(y: Any, predictions: Any, sample_weight: Any) -> None:
         raise ValueError(
             "Expected labels, as fit(x, y) or as a dataset of (features, labels). Received: y=None."
         )
-    outputs = tf.nest.flatten(predictions)
-    weights = [weight for weight in tf.nest.flatten(sample_weight) if weight is not None]
-    for weight in weights:
-        if not any(_weighs(weight.shape, output.shape) for output in outputs):
-            raise ValueError(
-                "Expected sample_weight of shape [batch] or [batch, 1], or with one weight for "
-                f"each step of an output. Received: shape {weight.shape}, for outputs of shape "
-                f"{', '.join(str(output.shape) for output in outputs)}."
-            )
+    # Arrays, tensors and Keras's symbolic tensors each have shapes of their own kind.
+    outputs = [tf.TensorShape(output.shape) for output in tf.nest.flatten(predictions)]
+    for weight in tf.nest.flatten(sample_weight):
+        if weight is None or any(_weighs(tf.TensorShape(weight.shape), o) for o in outputs):
+            continue
+        raise ValueError(
+            "Expected sample_weight of shape [batch] or [batch, 1], or with one weight for each "
+            f"step of an output. Received: shape {weight.shape}, for outputs of shape "
+            f"{', '.join(map(str, outputs))}."
+        )
 
 
 def check_movable(features: Features, attacks: Mapping[str, AdvNeighborConfig]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -205,13 +206,22 @@ def with_layer_output(model: keras.Model, layer: str) -> keras.Model:
             f"output of layer {layer!r}. Received: model {model.name!r}, a {type(model).__name__}. "
             + cure
         )
+    found = model.get_layer(layer)
+    # Keras has no public way to ask how often a layer is called in a model.
+    nodes = itertools.chain(*getattr(model, "_nodes_by_depth", {}).values())
+    calls = sum(node.operation is found for node in nodes)
+    if calls > 1:
+        raise ValueError(
+            f"Expected layer {layer!r} to be called once in model {model.name!r}. Received: a "
+            f"layer that is called {calls} times. {cure}"
+        )
+    outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     try:
-        outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-        return keras.Model(input_structure(model), [outputs, model.get_layer(layer).output])
+        return keras.Model(input_structure(model), [outputs, found.output])
     except (AttributeError, ValueError) as error:
         raise ValueError(
-            f"Expected layer {layer!r} to be called exactly once in model {model.name!r}. {cure} "
-            f"({error})"
+            f"Expected layer {layer!r} to have an output of its own in model {model.name!r}. "
+            f"Received: {error} {cure}"
         ) from error
 
 

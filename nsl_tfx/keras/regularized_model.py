@@ -208,6 +208,7 @@ class RegularizedModel(keras.Model):
         if not self.base_model.built:
             # The searches below cannot make weights.
             call_base(self.base_model, own)
+        self.built = True
         on = {name for name, strength in self._strengths.items() if strength.on}
         features = self._movable(own, on)
         terms: dict[str, tf.Tensor] = {}
@@ -217,6 +218,7 @@ class RegularizedModel(keras.Model):
                 own = features.replace(features.dense)
             if "graph" in on:
                 assert self._graph_term is not None
+                checks.check_named(x)
                 predictions, terms["graph"] = self._graph_term.forward(x, own, tape)
             else:
                 predictions = self._forward(own)

@@ -25,6 +25,7 @@ def strip_neighbor_features(
         >>> list(strip_neighbor_features({"a": 1, "NL_nbr_0_a": 2}, GraphNeighborConfig()))
         ['a']
     """
+    _check_config(neighbor_config)
     prefix = neighbor_config.prefix
     return {name: value for name, value in features.items() if not name.startswith(prefix)}
 
@@ -106,12 +107,22 @@ def neighbor_blocks(
     return blocks, weights
 
 
+def _check_config(neighbor_config: Any) -> None:
+    if not isinstance(neighbor_config, GraphNeighborConfig):
+        inner = " Give its neighbor_config." if hasattr(neighbor_config, "neighbor_config") else ""
+        raise TypeError(
+            "Expected neighbor_config to be a GraphNeighborConfig. Received: "
+            f"{neighbor_config!r}.{inner}"
+        )
+
+
 def _take(features: Mapping[str, Any], names: list[str]) -> list[Any]:
     absent = [name for name in names if name not in features]
     if absent:
         raise KeyError(
             f"Expected the neighbor features {', '.join(names)}. Missing: {', '.join(absent)}. "
-            "Lower max_neighbors, or augment the examples with this feature."
+            f"Received: {', '.join(map(str, features))}. Lower max_neighbors, or augment the "
+            "examples with this feature."
         )
     return [_as_tensor(features[name]) for name in names]
 
