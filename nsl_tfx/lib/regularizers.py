@@ -85,12 +85,26 @@ def virtual_adv_regularizer(
     direction = {
         name: tf.random.normal(tf.shape(value), dtype=value.dtype) for name, value in x.items()
     }
-    for _ in range(config.num_approx_steps):
-        direction = _unit(region, direction)
+
+    def sharpen(direction: Structure) -> tuple[Structure]:
         sensitivity = _curvature_product(
-            embed, distance, anchor, x, direction, config.distance_config.distance_type
+            embed,
+            distance,
+            anchor,
+            x,
+            _unit(region, direction),
+            config.distance_config.distance_type,
         )
-        direction = {name: tf.stop_gradient(value) for name, value in sensitivity.items()}
+        return ({name: tf.stop_gradient(value) for name, value in sensitivity.items()},)
+
+    # A loop of the graph: each iteration written out would be traced anew.
+    (direction,) = (
+        sharpen(direction)
+        if config.num_approx_steps == 1
+        else tf.while_loop(
+            lambda _: True, sharpen, (direction,), maximum_iterations=config.num_approx_steps
+        )
+    )
     direction = _unit(region, direction)
     size = config.adv_neighbor_config.adv_step_size
     return distance(embed({name: x[name] + size * direction[name] for name in x}))
