@@ -1,17 +1,23 @@
 """Norms, balls and steepest directions of batched features.
 
 Everywhere, a "structure" is a tensor `[batch, ...]` or a dict or list of such tensors that together
-are one input of a model. An example's norm is taken over all its elements in all tensors.
+are one input of a model. An example's norm is taken over all its elements in all tensors, which may
+differ in dtype. Half precision is left for the time of the computation: float16 cannot hold the
+square of 300, nor bfloat16 a sum of 300 ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from nsl_tfx.configs import NormType
-from nsl_tfx.lib.casting import to_dtype
+from nsl_tfx.lib.casting import expand_like, flatten_rows, to_dtype, wide_dtype
+
+# XLA would choose another generator than TensorFlow, and so another point for the same seed.
+_GENERATOR = "philox"
 
 
 def normalize(tensor: tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-6) -> tf.Tensor:
@@ -29,8 +35,9 @@ def normalize(tensor: tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-
         >>> normalize(tf.constant([[3.0, 4.0]]), "l2").numpy().tolist()
         [[0.6..., 0.8...]]
     """
+    (tensor,), pack = _unpack(tf.convert_to_tensor(tensor))
     norm = tf.maximum(_example_norm([tensor], NormType(norm_type)), to_dtype(epsilon, tensor.dtype))
-    return tensor / _per_example(norm, tensor)
+    return pack([tensor / expand_like(norm, tensor)])
 
 
 def maximize_within_unit_norm(
@@ -54,22 +61,22 @@ def maximize_within_unit_norm(
         [[0.0, -1.0]]
     """
     norm_type = NormType(norm_type)
-    tensors = tf.nest.flatten(weights)
+    tensors, pack = _unpack(weights)
     if norm_type is NormType.INFINITY:
         found = [tf.sign(tensor) for tensor in tensors]
     elif norm_type is NormType.L2:
         floor = to_dtype(epsilon, tensors[0].dtype)
         norm = tf.maximum(_example_norm(tensors, norm_type), floor)
-        found = [tensor / _per_example(norm, tensor) for tensor in tensors]
+        found = [tensor / expand_like(norm, tensor) for tensor in tensors]
     else:
         largest = _example_norm(tensors, NormType.INFINITY)
         hits = [
-            tf.cast(tf.abs(tensor) == _per_example(largest, tensor), tensor.dtype) * tf.sign(tensor)
+            tf.cast(tf.abs(tensor) == expand_like(largest, tensor), tensor.dtype) * tf.sign(tensor)
             for tensor in tensors
         ]
         ties = tf.maximum(_example_norm(hits, NormType.L1), tf.cast(1, tensors[0].dtype))
-        found = [hit / _per_example(ties, hit) for hit in hits]
-    return tf.nest.pack_sequence_as(weights, found)
+        found = [hit / expand_like(ties, hit) for hit in hits]
+    return pack(found)
 
 
 def project_to_ball(
@@ -94,17 +101,17 @@ def project_to_ball(
         [[1.0, 0.0]]
     """
     norm_type = NormType(norm_type)
-    flat = tf.nest.flatten(tensors)
+    flat, pack = _unpack(tensors)
     radius = to_dtype(radius, flat[0].dtype)
     if norm_type is NormType.INFINITY:
         projected = [tf.clip_by_value(tensor, -radius, radius) for tensor in flat]
     elif norm_type is NormType.L2:
         norm = tf.maximum(_example_norm(flat, norm_type), to_dtype(epsilon, flat[0].dtype))
         scale = tf.minimum(radius / norm, tf.ones_like(norm))
-        projected = [tensor * _per_example(scale, tensor) for tensor in flat]
+        projected = [tensor * expand_like(scale, tensor) for tensor in flat]
     else:
         projected = _shrink_to_l1_ball(flat, radius)
-    return tf.nest.pack_sequence_as(tensors, projected)
+    return pack(projected)
 
 
 def random_in_norm_ball(
@@ -123,26 +130,24 @@ def random_in_norm_ball(
         tensor_structure: A structure that gives shapes and dtypes.
         radius: Radius of the ball.
         norm_type: The ball's norm.
-        seed: Two integers; the same seed gives the same point. Random when None.
+        seed: Two integers; the same seed gives the same point, under XLA too. Random when None.
 
     Returns:
         The same structure.
     """
     norm_type = NormType(norm_type)
-    flat = tf.nest.flatten(tensor_structure)
+    flat, pack = _unpack(tensor_structure)
     radius = to_dtype(radius, flat[0].dtype)
     seeds = _split_seed(seed, len(flat) + 1)
     if norm_type is NormType.INFINITY:
-        points = [radius * _uniform(t, s, -1.0) for t, s in zip(flat, seeds, strict=False)]
-        return tf.nest.pack_sequence_as(tensor_structure, points)
+        points = [radius * _uniform(t, s) for t, s in zip(flat, seeds, strict=False)]
+        return pack(points)
     rows = tf.shape(flat[0])[:1]
-    exponential = -tf.math.log(
-        tf.random.stateless_uniform(rows, seeds[-1], minval=1e-30, dtype=tf.float32)
-    )
-    exponential = tf.cast(exponential, flat[0].dtype)
+    uniform = tf.random.stateless_uniform(rows, seeds[-1], minval=1e-30, alg=_GENERATOR)
+    exponential = tf.cast(-tf.math.log(uniform), flat[0].dtype)
     if norm_type is NormType.L2:
         draws = [
-            tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype)
+            tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype, alg=_GENERATOR)
             for t, s in zip(flat, seeds, strict=False)
         ]
         # The density exp(-x^2/2) goes with an exponential variable of mean 2.
@@ -150,47 +155,51 @@ def random_in_norm_ball(
     else:
         draws = [_laplace(t, s) for t, s in zip(flat, seeds, strict=False)]
         norm = _example_norm(draws, norm_type) + exponential
-    points = [draw * _per_example(radius / norm, draw) for draw in draws]
-    return tf.nest.pack_sequence_as(tensor_structure, points)
+    points = [draw * expand_like(radius / norm, draw) for draw in draws]
+    return pack(points)
+
+
+def _unpack(structure: Any) -> tuple[list[tf.Tensor], Callable[[list[tf.Tensor]], Any]]:
+    """Returns a structure's tensors in one dtype that is wide enough, and the way back."""
+    leaves = [tf.convert_to_tensor(leaf) for leaf in tf.nest.flatten(structure)]
+    for leaf in leaves:
+        if not leaf.dtype.is_floating:
+            raise TypeError(f"Expected floating tensors. Received: {leaf.dtype.name}.")
+    dtype = wide_dtype(leaves)
+
+    def pack(found: list[tf.Tensor]) -> Any:
+        own = [tf.cast(value, leaf.dtype) for value, leaf in zip(found, leaves, strict=True)]
+        return tf.nest.pack_sequence_as(structure, own)
+
+    return [tf.cast(leaf, dtype) for leaf in leaves], pack
 
 
 def _example_norm(tensors: list[tf.Tensor], norm_type: NormType) -> tf.Tensor:
     """Returns `[batch]`: the norm of each example over all tensors."""
-    rows = [_rows(tensor) for tensor in tensors]
+    rows = [flatten_rows(tensor) for tensor in tensors]
     if norm_type is NormType.INFINITY:
         return tf.reduce_max(tf.stack([_row_max(tf.abs(row)) for row in rows]), axis=0)
     if norm_type is NormType.L1:
         return tf.add_n([tf.reduce_sum(tf.abs(row), axis=1) for row in rows])
-    return tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(row), axis=1) for row in rows]))
+    squares = tf.add_n([tf.reduce_sum(tf.square(row), axis=1) for row in rows])
+    # The root is infinitely steep at 0, where XLA would make the gradient NaN.
+    return tf.sqrt(tf.maximum(squares, 1e-37))
 
 
 def _row_max(rows: tf.Tensor) -> tf.Tensor:
-    # The maximum of no elements would be -infinity.
+    """Returns the largest element of each row, at least 0: that of none would be -infinity."""
     return tf.maximum(tf.reduce_max(rows, axis=1), tf.cast(0, rows.dtype))
 
 
-def _rows(tensor: tf.Tensor) -> tf.Tensor:
-    """Returns the tensor as `[batch, elements]`."""
-    return tf.reshape(tensor, [tf.shape(tensor)[0], tf.reduce_prod(tf.shape(tensor)[1:])])
-
-
-def _per_example(values: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
-    """Returns `[batch]` values shaped to multiply `[batch, ...]`."""
-    ones = tf.ones([tf.rank(tensor) - 1], tf.int32)
-    return tf.reshape(values, tf.concat([tf.shape(values), ones], axis=0))
-
-
 def _shrink_to_l1_ball(tensors: list[tf.Tensor], radius: tf.Tensor) -> list[tf.Tensor]:
-    rows = [_rows(tensor) for tensor in tensors]
+    rows = [flatten_rows(tensor) for tensor in tensors]
     together = tf.concat(rows, axis=1)
     magnitudes = tf.sort(tf.abs(together), axis=1, direction="DESCENDING")
     excess = tf.cumsum(magnitudes, axis=1) - radius
     counts = tf.cast(tf.range(1, tf.shape(together)[1] + 1), together.dtype)
-    # The threshold is the excess spread over the elements that stay above it.
-    kept = tf.reduce_sum(tf.cast(magnitudes * counts > excess, tf.int32), axis=1)
-    last = tf.maximum(kept - 1, 0)[:, None]
-    threshold = tf.gather(excess, last, batch_dims=1) / tf.cast(last + 1, together.dtype)
-    threshold = tf.maximum(threshold, tf.cast(0, together.dtype))
+    # The threshold is the excess spread over the elements above it. Spread over fewer or more of
+    # the largest ones, it is lower.
+    threshold = _row_max(excess / counts)[:, None]
     shrunk = tf.sign(together) * tf.maximum(tf.abs(together) - threshold, 0)
     parts = tf.split(shrunk, [tf.shape(row)[1] for row in rows], axis=1)
     return [
@@ -202,17 +211,17 @@ def _shrink_to_l1_ball(tensors: list[tf.Tensor], radius: tf.Tensor) -> list[tf.T
 def _split_seed(seed: Any, count: int) -> list[tf.Tensor]:
     if seed is None:
         seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
-    return tf.unstack(tf.random.split(tf.convert_to_tensor(seed, tf.int32), count))
+    return tf.unstack(tf.random.split(tf.convert_to_tensor(seed, tf.int32), count, _GENERATOR))
 
 
-def _uniform(tensor: tf.Tensor, seed: tf.Tensor, low: float) -> tf.Tensor:
+def _uniform(tensor: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_uniform(
-        tf.shape(tensor), seed, minval=tf.cast(low, tensor.dtype), maxval=1, dtype=tensor.dtype
+        tf.shape(tensor), seed, minval=-1, maxval=1, dtype=tensor.dtype, alg=_GENERATOR
     )
 
 
 def _laplace(tensor: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    uniform = tf.random.stateless_uniform(tf.shape(tensor), seed, minval=-1.0, maxval=1.0)
+    uniform = _uniform(tensor, seed)
     # log1p of at most one float32 step below 1 keeps the draw finite.
     magnitude = -tf.math.log1p(-tf.minimum(tf.abs(uniform), 1 - 1e-7))
-    return tf.cast(tf.sign(uniform) * magnitude, tensor.dtype)
+    return tf.sign(uniform) * magnitude
