@@ -7,17 +7,18 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.configs import DecayConfig, DecayType
+from nsl_tfx.lib.casting import to_dtype
 
 
 def decay_over_time(
-    global_step: Any, decay_config: DecayConfig, init_value: float = 1.0
+    global_step: Any, decay_config: DecayConfig, init_value: Any = 1.0
 ) -> tf.Tensor:
     """Returns the value at a step.
 
     Args:
         global_step: The step, a number, tensor or variable.
         decay_config: The formula, its rate and its floor.
-        init_value: The value at step 0.
+        init_value: The value at step 0, a number or tensor.
 
     Returns:
         A float32 scalar.
@@ -35,4 +36,4 @@ def decay_over_time(
         factor = 1 / (1 + rate * time)
     else:
         factor = tf.exp(-rate * time)
-    return tf.maximum(init_value * factor, decay_config.min_value)
+    return tf.maximum(to_dtype(init_value, tf.float32) * factor, decay_config.min_value)

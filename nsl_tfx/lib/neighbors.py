@@ -38,8 +38,8 @@ def unpack_neighbor_features(
     Args:
         features: Name to a dense, sparse or ragged tensor `[batch, ...]`. Every feature without
             the prefix needs its counterpart for each of `max_neighbors` neighbors, and each
-            neighbor its weight, dense `[batch, 1]` or `[batch]`. XLA cannot stack sparse and ragged
-            ones.
+            neighbor its weight, dense `[batch, 1]` or `[batch]`. Sparse and ragged features
+            cannot be unpacked under XLA, which has no kernels for it.
         neighbor_config: How neighbors' features are named, and how many there are.
         keep_rank: Whether neighbors are laid out as more rows rather than along an axis of their
             own.

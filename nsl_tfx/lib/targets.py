@@ -32,7 +32,6 @@ def get_target_indices(
     if method is AdvTargetType.LEAST:
         return tf.argmin(logits, axis=-1, output_type=tf.int32)
     if method is AdvTargetType.RANDOM:
-        rows, classes = tf.unstack(tf.shape(logits))
-        seed = int(adv_target_config.random_seed)
-        return tf.random.uniform([rows], maxval=classes, dtype=tf.int32, seed=seed)
+        shape, seed = tf.shape(logits), int(adv_target_config.random_seed)
+        return tf.random.uniform(shape[:1], maxval=shape[1], dtype=tf.int32, seed=seed)
     return tf.convert_to_tensor(labels)
