@@ -28,7 +28,8 @@ class Noise(Attack):
 
     def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
         """Returns the worst point of all draws; see `Attack`."""
-        seeds = tf.random.split(tf.convert_to_tensor(seed, tf.int32), self.draws)
+        key = tf.convert_to_tensor(seed, tf.int32)
+        seeds = tf.random.split(key, self.draws, norms.GENERATOR)
 
         def draw(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
             delta = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])

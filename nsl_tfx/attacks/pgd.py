@@ -15,6 +15,7 @@ from nsl_tfx.attacks.attack import (
     value_and_gradient,
 )
 from nsl_tfx.configs.base import bounded
+from nsl_tfx.lib import norms
 from nsl_tfx.lib.perturbation import Structure
 
 
@@ -47,7 +48,8 @@ class PGD(Attack):
         best = self._climb(loss, x, x, Best.at(loss, x))
         if self.restarts == 0:
             return best.x
-        seeds = tf.random.split(tf.convert_to_tensor(seed, tf.int32), self.restarts)
+        key = tf.convert_to_tensor(seed, tf.int32)
+        seeds = tf.random.split(key, self.restarts, norms.GENERATOR)
 
         def restart(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
             start = self.region.random_point(x, self.epsilon, seeds[i])

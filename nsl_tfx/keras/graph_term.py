@@ -18,7 +18,6 @@ from nsl_tfx.keras.base_call import (
     taken_features,
 )
 from nsl_tfx.lib.adversarial_neighbor import climb
-from nsl_tfx.lib.casting import expand_like
 from nsl_tfx.lib.distances import total_distance
 from nsl_tfx.lib.features import Features, batch_size
 from nsl_tfx.lib.neighbors import neighbor_blocks, strip_neighbor_features
@@ -86,13 +85,13 @@ class GraphTerm:
             tape: Records the pass; not the search for a perturbation.
         """
         own = self._needed(own)
-        blocks, weights = self._blocks(x, own)
-        flat_weights = tf.concat([tf.reshape(weight, [-1]) for weight in weights], axis=0)
+        blocks, each_weights = neighbor_blocks(x, self._shared(own), self._neighbors)
+        weights = tf.concat([tf.reshape(weight, [-1]) for weight in each_weights], axis=0)
+        rows = batch_size(own)
+        together = _with_neighbors(own, blocks, weights, rows)
         if self._perturbation is not None:
             with tape.stop_recording():
-                blocks = [self._perturb(self._perturbation, own, blocks, flat_weights)]
-        rows = batch_size(own)
-        together = {name: _concat([own[name], *(b[name] for b in blocks)]) for name in own}
+                together = self._perturb(self._perturbation, together, weights, rows)
         if self._apart is not None:
             predictions = call_base(self._base_model, own, training=True)
             embeddings = self._embed(together)
@@ -102,7 +101,7 @@ class GraphTerm:
         else:
             embeddings = call_base(self._base_model, together, training=True)
             predictions = _first(embeddings, rows)
-        return predictions, self._distance(embeddings, rows, flat_weights)
+        return predictions, self._distance(embeddings, rows, weights)
 
     def _embed(self, features: Mapping[str, Any]) -> Any:
         if self._with_layer is not None:
@@ -119,20 +118,6 @@ class GraphTerm:
         sources = tf.nest.map_structure(lambda e: tf.concat([e[:rows]] * count, 0), embeddings)
         targets = tf.nest.map_structure(lambda e: e[rows:], embeddings)
         return total_distance(sources, targets, self._config.distance_config, weights)
-
-    def _blocks(
-        self, x: Mapping[str, Any], own: Mapping[str, Any]
-    ) -> tuple[list[dict[str, Any]], list[tf.Tensor]]:
-        """Returns each neighbor's features, complete, and its edge weights."""
-        blocks, weights = neighbor_blocks(x, self._shared(own), self._neighbors)
-        complete = []
-        for block, weight in zip(blocks, weights, strict=True):
-            # A missing neighbor's place is taken by the example itself: no row of zeros then
-            # reaches what a model learns from its batches, such as batch normalization's mean.
-            present = tf.reshape(weight, [-1]) != 0
-            filled = {name: _where(present, block[name], own[name]) for name in block}
-            complete.append({**own, **filled})
-        return complete, weights
 
     def _needed(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the features that the model takes: an id, say, need not be the neighbors' too."""
@@ -155,14 +140,20 @@ class GraphTerm:
     def _perturb(
         self,
         config: AdvNeighborConfig,
-        own: Mapping[str, Any],
-        blocks: list[dict[str, Any]],
+        together: Mapping[str, Any],
         weights: tf.Tensor,
+        rows: tf.Tensor,
     ) -> dict[str, Any]:
-        neighbors = {name: _concat([block[name] for block in blocks]) for name in own}
-        features = Features.of(neighbors)
-        x = features.dense
-        rows = batch_size(own)
+        """Returns examples and neighbors, these moved to where they are further away."""
+        own = {name: _rows(value, 0, rows) for name, value in together.items()}
+        everything = batch_size(together)
+        features = Features.of(
+            {name: _rows(value, rows, everything) for name, value in together.items()}
+        )
+
+        def joined(neighbors: Structure) -> dict[str, Any]:
+            moved = features.replace(neighbors)
+            return {name: _concat([own[name], moved[name]]) for name in own}
 
         def gradient_at(current: Structure) -> Structure:
             # What a search leaves behind in the model, such as moving averages, is dropped.
@@ -171,16 +162,14 @@ class GraphTerm:
                 tf.GradientTape(watch_accessed_variables=False) as tape,
             ):
                 tape.watch(current)
-                moved = features.replace(current)
-                together = {name: _concat([own[name], moved[name]]) for name in own}
-                distance = self._distance(self._embed(together), rows, weights)
+                distance = self._distance(self._embed(joined(current)), rows, weights)
             return dict(
                 tape.gradient(distance, current, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             )
 
+        x = features.dense
         first = None if config.random_init else gradient_at(x)
-        moved = climb(config, Region.of(config, features.named), x, first, gradient_at)
-        return dict(features.replace(moved))
+        return joined(climb(config, Region.of(config, features.named), x, first, gradient_at))
 
 
 def with_layer_output(model: keras.Model, layer: str) -> keras.Model:
@@ -243,15 +232,41 @@ def _concat(parts: list[Any]) -> Any:
     return tf.concat(parts, axis=0)
 
 
-def _where(present: tf.Tensor, value: Any, otherwise: Any) -> Any:
-    """Returns rows of `value`, else of `otherwise`; of sparse rows, missing ones are empty."""
-    if isinstance(value, tf.SparseTensor):
-        return value
-    if isinstance(value, tf.RaggedTensor):
-        rows = tf.range(tf.shape(present)[0])
-        chosen = tf.where(present, rows, rows + tf.shape(present)[0])
-        return tf.gather(tf.concat([value, otherwise], axis=0), chosen)
-    return tf.where(expand_like(present, value), value, otherwise)
+def _rows(value: Any, begin: Any, end: Any) -> Any:
+    if not isinstance(value, tf.SparseTensor):
+        return value[begin:end]
+    shape = value.dense_shape
+    starts = tf.concat([[tf.cast(begin, tf.int64)], tf.zeros_like(shape[1:])], axis=0)
+    return tf.sparse.slice(
+        value, starts, tf.concat([[tf.cast(end - begin, tf.int64)], shape[1:]], axis=0)
+    )
+
+
+def _with_neighbors(
+    own: Mapping[str, Any], blocks: list[dict[str, Any]], weights: tf.Tensor, rows: tf.Tensor
+) -> dict[str, Any]:
+    """Returns the rows of all examples, then those of neighbors number 0, and so on.
+
+    A feature that neighbors lack is the example's. A missing neighbor's place is taken by its
+    example: no row of zeros then reaches what a model learns from its batches, such as batch
+    normalization's mean. Only of sparse features a missing neighbor's row stays empty.
+    """
+    together = {
+        name: _concat([value, *(block.get(name, value) for block in blocks)])
+        for name, value in own.items()
+    }
+    exchanged = {n: v for n, v in together.items() if not isinstance(v, tf.SparseTensor)}
+    examples = tf.range(rows)
+    stand_ins = tf.tile(examples, [len(blocks)])
+    present = weights != 0
+    neighbors = tf.where(present, rows + tf.range(rows * len(blocks)), stand_ins)
+    source = tf.concat([examples, neighbors], axis=0)
+    # Mostly nothing is missing, and then nothing need be copied.
+    return together | tf.cond(
+        tf.reduce_all(present),
+        lambda: exchanged,
+        lambda: {name: tf.gather(value, source) for name, value in exchanged.items()},
+    )
 
 
 def _takes_training(function: Callable[..., Any]) -> bool:

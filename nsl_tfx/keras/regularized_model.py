@@ -235,7 +235,7 @@ class RegularizedModel(keras.Model):
             label_loss, own_losses = self._loss_parts(x, y, predictions, sample_weight)
             # Replicas' gradients are added up: each gives its share of the mean.
             terms = {
-                name: self._strengths[name].weight * term / _replicas()
+                name: self._strengths[name].times(tf.cast(term, label_loss.dtype)) / _replicas()
                 for name, term in terms.items()
             }
             added = tf.add_n([own_losses, *terms.values()])
@@ -392,8 +392,8 @@ class RegularizedModel(keras.Model):
         perturbed = self._perturb(config, features, slope, x, y, sample_weight)
         with tf.GradientTape() as tape:
             predictions = self._forward(features.replace(perturbed))
-            loss = self._strengths["adversarial"].weight * self._label_loss_unseen(
-                x, y, predictions, sample_weight
+            loss = self._strengths["adversarial"].times(
+                self._label_loss_unseen(x, y, predictions, sample_weight)
             )
             scaled = self.optimizer.scale_loss(loss)
         return loss, tape.gradient(scaled, self.trainable_variables)

@@ -19,10 +19,9 @@ class TermStrength:
         self.on = multiplier > 0
         self._weight = tf.Variable(multiplier, trainable=False, dtype=tf.float32)
 
-    @property
-    def weight(self) -> tf.Tensor:
-        """The number that the term is multiplied with, a float32 scalar."""
-        return self._weight.read_value()
+    def times(self, term: tf.Tensor) -> tf.Tensor:
+        """Returns the term, a scalar, as it weighs."""
+        return tf.cast(self._weight.read_value(), term.dtype) * term
 
     def set(self, strength: float) -> bool:
         """Sets the strength; returns whether the term was thereby turned on or off."""

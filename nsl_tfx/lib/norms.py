@@ -17,7 +17,7 @@ from nsl_tfx.configs import NormType
 from nsl_tfx.lib.casting import expand_like, flatten_rows, to_dtype, wide_dtype
 
 # XLA would choose another generator than TensorFlow, and so another point for the same seed.
-_GENERATOR = "philox"
+GENERATOR = "philox"
 
 
 def normalize(tensor: tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-6) -> tf.Tensor:
@@ -143,11 +143,11 @@ def random_in_norm_ball(
         points = [radius * _uniform(t, s) for t, s in zip(flat, seeds, strict=False)]
         return pack(points)
     rows = tf.shape(flat[0])[:1]
-    uniform = tf.random.stateless_uniform(rows, seeds[-1], minval=1e-30, alg=_GENERATOR)
+    uniform = tf.random.stateless_uniform(rows, seeds[-1], minval=1e-30, alg=GENERATOR)
     exponential = tf.cast(-tf.math.log(uniform), flat[0].dtype)
     if norm_type is NormType.L2:
         draws = [
-            tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype, alg=_GENERATOR)
+            tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype, alg=GENERATOR)
             for t, s in zip(flat, seeds, strict=False)
         ]
         # The density exp(-x^2/2) goes with an exponential variable of mean 2.
@@ -211,12 +211,12 @@ def _shrink_to_l1_ball(tensors: list[tf.Tensor], radius: tf.Tensor) -> list[tf.T
 def _split_seed(seed: Any, count: int) -> list[tf.Tensor]:
     if seed is None:
         seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
-    return tf.unstack(tf.random.split(tf.convert_to_tensor(seed, tf.int32), count, _GENERATOR))
+    return tf.unstack(tf.random.split(tf.convert_to_tensor(seed, tf.int32), count, GENERATOR))
 
 
 def _uniform(tensor: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_uniform(
-        tf.shape(tensor), seed, minval=-1, maxval=1, dtype=tensor.dtype, alg=_GENERATOR
+        tf.shape(tensor), seed, minval=-1, maxval=1, dtype=tensor.dtype, alg=GENERATOR
     )
 
 

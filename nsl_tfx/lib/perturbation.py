@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from nsl_tfx.configs import AdvNeighborConfig, NormType
 from nsl_tfx.lib import norms
-from nsl_tfx.lib.casting import expand_like, to_dtype
+from nsl_tfx.lib.casting import expand_like, to_dtype, wide_dtype
 
 Structure = dict[Any, tf.Tensor]
 """Float features `[batch, ...]` by name."""
@@ -57,7 +57,8 @@ class Region:
 
         Where `x` lies in the box, the result lies in the ball too: the box only shortens `delta`.
         """
-        delta = norms.project_to_ball(delta, self.radius, self.norm)
+        if not (isinstance(self.radius, float) and math.isinf(self.radius)):
+            delta = norms.project_to_ball(delta, self.radius, self.norm)
         return self.clip({name: x[name] + delta[name] for name in x})
 
     def clip(self, x: Structure) -> Structure:
@@ -76,16 +77,18 @@ class Region:
     def direction(self, gradient: Structure) -> Structure:
         """Returns the step of norm 1 that raises a linear loss with this gradient the most.
 
-        Non-finite elements count as zero. Each example's gradient is first scaled to a largest
-        element of 1: a model that is sure of itself has gradients far below any fixed floor, and
-        they still point somewhere.
+        Non-finite elements count as zero. How small a gradient is does not matter: a model that is
+        sure of itself has gradients far below any fixed floor, and they still point somewhere.
         """
         finite = {
             name: tf.where(tf.math.is_finite(value), value, tf.zeros_like(value))
             for name, value in gradient.items()
         }
-        scaled = scale_to_unit_maximum(self.apply_mask(finite))
-        return dict(norms.maximize_within_unit_norm(scaled, self.norm))
+        masked = self.apply_mask(finite)
+        # A sign needs no scaling, and these passes over the input are much of a cheap step's cost.
+        if self.norm is not NormType.INFINITY:
+            masked = scale_to_unit_maximum(masked)
+        return dict(norms.maximize_within_unit_norm(masked, self.norm))
 
     def step(self, x: Structure, current: Structure, gradient: Structure, size: Any) -> Structure:
         """Returns the point one step of length `size` further up, in the ball around `x`.
@@ -94,14 +97,16 @@ class Region:
         """
         if not gradient:
             return current
-        direction = self.direction(gradient)
-        moved = self.place(
-            {name: x[name] for name in gradient},
-            {
-                name: current[name] - x[name] + to_dtype(size, x[name].dtype) * direction[name]
-                for name in gradient
-            },
-        )
+        delta = {
+            name: to_dtype(size, x[name].dtype) * value
+            for name, value in self.direction(gradient).items()
+        }
+        # The first step starts at the middle, where there is nothing to add.
+        delta = {
+            name: value if current[name] is x[name] else current[name] - x[name] + value
+            for name, value in delta.items()
+        }
+        moved = self.place({name: x[name] for name in gradient}, delta)
         return {**current, **moved}
 
     def ascend(
@@ -148,12 +153,15 @@ class Region:
 
 def scale_to_unit_maximum(x: Structure) -> Structure:
     """Divides each example by its largest magnitude over all features; zeros stay zeros."""
+    dtype = wide_dtype(x.values())
+    wide = {name: tf.cast(value, dtype) for name, value in x.items()}
     largest = None
-    for value in x.values():
+    for value in wide.values():
         found = tf.reduce_max(tf.abs(value), axis=tf.range(1, tf.rank(value)))
         largest = found if largest is None else tf.maximum(largest, found)
     return {
-        name: tf.math.divide_no_nan(value, expand_like(largest, value)) for name, value in x.items()
+        name: tf.cast(tf.math.divide_no_nan(value, expand_like(largest, value)), x[name].dtype)
+        for name, value in wide.items()
     }
 
 

@@ -360,11 +360,6 @@ def test_sides_of_two_dtypes(name):
     agree(found, ROWS[name].call(*map(tf.constant, sides)), TOLERANCE[tf.float32])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=tf.errors.InvalidArgumentError,
-    reason="perturbation.scale_to_unit_maximum compares magnitudes of different dtypes",
-)
 @pytest.mark.parametrize("name", ["gen_adv_neighbor", "virtual_adv_regularizer"])
 def test_perturbing_features_of_several_dtypes(name):
     def embed_all(features):
