@@ -95,6 +95,7 @@ class TestEveryAttack:
         for k in x:
             np.testing.assert_array_equal(found[k], x[k])
 
+    @pytest.mark.slow
     def test_gives_the_same_in_a_graph(self, attack, norm):
         x = make_input()
         eager = attack(norm=norm)(bent, x)

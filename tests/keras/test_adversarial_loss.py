@@ -91,6 +91,7 @@ def test_what_is_at_hand_is_used(given, persistent):
     assert len(calls) == (2 if given == "tape" else 1)
 
 
+@pytest.mark.slow
 def test_a_training_loop():
     """As NSL's guide writes it: inside the tape that the weights' gradient is taken from."""
     model, optimizer = make_model(), keras.optimizers.SGD(0.1)

@@ -191,6 +191,7 @@ class TestEveryKindOfModel:
         logs = model.train_on_batch(case.x, y, return_dict=True)
         assert_step(model, logs, name)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", CASES)
     @pytest.mark.parametrize("where", ["inside", "argument"])
     def test_weights_enter_both_parts(self, name, where):
@@ -200,6 +201,7 @@ class TestEveryKindOfModel:
         logs = model.train_on_batch(with_labels(case, weights=inside), return_dict=True, **given)
         assert_step(model, logs, name, WEIGHT)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", CASES)
     def test_evaluation_includes_the_adversarial_loss(self, name):
         case, model = make_model(name)
@@ -208,6 +210,7 @@ class TestEveryKindOfModel:
         for key in ("loss", "scaled_adversarial_loss"):
             np.testing.assert_allclose(logs[key], expected[key], rtol=1e-5)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", CASES)
     def test_prediction_needs_no_labels(self, name):
         case, model = make_model(name)
@@ -466,6 +469,7 @@ class TestPerturbOnBatch:
         np.testing.assert_allclose(moved[::2], plain[::2], rtol=1e-6)
 
 
+@pytest.mark.slow
 class TestFit:
     """Every form in which Keras takes data, from one initial state, ends at the same weights."""
 

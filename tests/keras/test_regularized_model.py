@@ -37,7 +37,7 @@ def make_model(graph=None, adversarial=None, base=None, **options):
         keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
-        **options,
+        **{"run_eagerly": True, **options},
     )
     return model
 
@@ -91,8 +91,8 @@ CASES = {
     ("case", "options"),
     [
         *((case, {}) for case in CASES),
-        ("both", {"run_eagerly": True}),
-        ("both", {"jit_compile": True}),
+        pytest.param("both", {"run_eagerly": False}, marks=pytest.mark.slow),
+        pytest.param("both", {"run_eagerly": False, "jit_compile": True}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -132,7 +132,7 @@ def test_evaluation_is_the_base_models():
 
 def test_prediction_is_the_base_models():
     x, _, _ = make_batch()
-    model = make_model(GRAPH, FGSM)
+    model = make_model(GRAPH, FGSM, run_eagerly=False)
     np.testing.assert_array_equal(
         model.predict(x, verbose=0), model.base_model.predict(x["image"], verbose=0)
     )
@@ -314,6 +314,7 @@ class TestCallingTheBase:
             RegularizedModel(base)(TWO_FEATURES)
 
 
+@pytest.mark.slow
 def test_fit_learns():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 4)).astype(np.float32)

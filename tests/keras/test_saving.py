@@ -13,6 +13,8 @@ from nsl_tfx.keras import (
     VirtualAdversarialRegularization,
 )
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 Y = np.arange(6) % 3
 WITH_NEIGHBORS = {

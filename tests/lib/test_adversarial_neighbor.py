@@ -78,7 +78,14 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("settings", CONFIGS.values(), ids=CONFIGS)
-@pytest.mark.parametrize("mode", ["eager", "function", "jit", "while_loop"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "eager",
+        *(pytest.param(m, marks=pytest.mark.slow) for m in ("function", "jit")),
+        "while_loop",
+    ],
+)
 def test_takes_the_documented_steps(settings, mode):
     config = AdvNeighborConfig(adv_step_size=STEP, **settings)
     x = make_features()
@@ -112,6 +119,7 @@ def test_other_precisions(dtype, norm):
     np.testing.assert_allclose(sizes, 0.15, rtol={tf.float64: 1e-9}.get(dtype, 0.1))
 
 
+@pytest.mark.slow
 def test_without_a_tape_in_a_graph():
     config = AdvNeighborConfig(adv_step_size=STEP)
 

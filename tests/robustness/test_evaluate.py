@@ -38,6 +38,7 @@ def linear_data(linear, count=150, seed=0):
 # ---- exact answers -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_attack_goes_below_the_exact_accuracy_of_a_linear_model(linear):
     data = linear_data(linear)
     config = CONFIG.replace(curve=(0.02, 0.05, 0.2, 0.4))
@@ -90,6 +91,7 @@ def two_traps():
     return model, {"x": np.arange(40.0)[:, None], "y": np.zeros(40, int)}
 
 
+@pytest.mark.slow
 def test_a_curve_never_rises_and_starts_at_the_clean_accuracy(digits):
     config = DIGITS.replace(curve=(0.02, 0.05, 0.2))
     result = evaluate(digits.under_test(), digits.data(), config)
@@ -103,6 +105,7 @@ def test_a_curve_never_rises_and_starts_at_the_clean_accuracy(digits):
 # ---- honest and broken models ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_honest_network_passes(digits):
     config = DIGITS.replace(min_accuracy=0.85, min_robust_accuracy=0.2)
     result = evaluate(digits.under_test(), digits.data(), config)
@@ -143,6 +146,7 @@ DEFECTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_planted_defect_is_inconclusive_for_its_own_reason(digits, name):
     output, check, words = DEFECTS[name]
@@ -256,6 +260,7 @@ def test_the_same_settings_give_the_same_result(digits):
     assert measured(first) == measured(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attack", "change"),
     [
@@ -300,6 +305,7 @@ def named(digits):
     return {**digits.data(), "id": [f"row {i}" for i in range(200)]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"max_accuracy_drop": 0.0}, {"min_robust_gain": 0.5}], ids=str)
 def test_every_threshold_against_the_baseline_counts(digits, change):
     worse = digits.under_test(lambda x: digits.logits(x) + 30 * (x[:, :10] - 0.5))

@@ -34,12 +34,14 @@ def served_accuracy(folder, files):
     return np.mean(np.argmax(found["probabilities"], axis=1) == np.argmax(x, axis=1))
 
 
+@pytest.mark.slow
 def test_trains_and_exports(fn_args, files):
     trainer.run_fn(fn_args)
     assert served_accuracy(fn_args.serving_model_dir, files) > 0.8
     assert list(tf.io.gfile.glob(f"{fn_args.model_run_dir}/logs/train/*"))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(fn_args, files, schema, config):
     def weights(config):
         return trainer.train(config, schema, [files], [files], 5, fn_args.model_run_dir)
