@@ -35,6 +35,42 @@ def test_help_tells_of_every_setting():
     assert "STACK=1.16|1.21" in done.stdout
 
 
+def code_with(text):
+    """Returns the one Python example that holds the text."""
+    (code,) = (c for c in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if text in c)
+    return code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keras_import", ["import keras", "from tensorflow import keras"])
+def test_the_program_learns(keras_import, tmp_path, monkeypatch):
+    """On digits of the size of MNIST's, which no network is needed for."""
+    import keras
+    import numpy as np
+    from sklearn import datasets
+
+    digits = datasets.load_digits()
+    images = np.kron(digits.images, np.ones((1, 3, 3)))
+    images = np.pad(images, ((0, 0), (2, 2), (2, 2))) * 255 / 16
+    data = (images[:1437], digits.target[:1437]), (images[1437:], digits.target[1437:])
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: data)
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    names = {}
+    exec(code_with("AdversarialRegularization(model").replace("import keras", keras_import), names)
+    history = names["adv_model"].history.history
+    assert set(history) == {
+        "loss",
+        "sparse_categorical_crossentropy",
+        "sparse_categorical_accuracy",
+        "scaled_adversarial_loss",
+    }
+    x, y = names["x_test"], names["y_test"]
+    accuracy = names["adv_model"].evaluate({"feature": x, "label": y}, verbose=0)[2]
+    assert accuracy > 0.85
+    assert keras.models.load_model("plain.keras").evaluate(x, y, verbose=0)[1] == accuracy
+
+
 @pytest.mark.tfx
 def test_the_example_makes_a_pipeline(tmp_path, monkeypatch):
     from tfx import v1 as tfx
@@ -48,8 +84,7 @@ def test_the_example_makes_a_pipeline(tmp_path, monkeypatch):
         "examples": example_gen.outputs["examples"],
         "schema": schema_gen.outputs["schema"],
     }
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(code, names)
+    exec(code_with("GraphBuilder("), names)
     pusher = tfx.components.Pusher(
         model=names["trainer"].outputs["model"],
         model_blessing=names["gate"].outputs["blessing"],
