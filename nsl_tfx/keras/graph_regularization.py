@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -59,7 +60,7 @@ class GraphRegularization(RegularizedModel):
         graph_reg_config: GraphRegConfig | None = None,
         *,
         embedding: Embedding = None,
-        neighbor_features: tuple[str, ...] | None = None,
+        neighbor_features: Sequence[str] | None = None,
         neighbor_perturbation: AdvNeighborConfig | None = None,
         **kwargs: Any,
     ) -> None:

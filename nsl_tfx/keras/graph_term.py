@@ -93,8 +93,9 @@ class GraphTerm:
             with tape.stop_recording():
                 together = self._perturb(self._perturbation, together, weights, rows)
         if self._apart is not None:
-            predictions = call_base(self._base_model, own, training=True)
+            # The model last: a call of its layers drops what they added to the loss before.
             embeddings = self._embed(together)
+            predictions = call_base(self._base_model, own, training=True)
         elif self._with_layer is not None:
             outputs, embeddings = call_base(self._with_layer, together, training=True)
             predictions = _first(outputs, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -108,7 +108,7 @@ class RegularizedModel(keras.Model):
         trades: TradesRegConfig | None = None,
         *,
         embedding: Embedding = None,
-        neighbor_features: tuple[str, ...] | None = None,
+        neighbor_features: Sequence[str] | None = None,
         neighbor_perturbation: AdvNeighborConfig | None = None,
         **kwargs: Any,
     ) -> None:
@@ -132,14 +132,14 @@ class RegularizedModel(keras.Model):
         self.virtual_adversarial = virtual_adversarial
         self.trades = trades
         self.embedding = embedding
-        self.neighbor_features = neighbor_features
+        self.neighbor_features = None if neighbor_features is None else tuple(neighbor_features)
         self.neighbor_perturbation = neighbor_perturbation
         self._graph_term = None
         if graph is not None:
             if self._NEEDS_NEIGHBORS:
                 graph.require_neighbors()
             self._graph_term = GraphTerm(
-                base_model, graph, embedding, neighbor_features, neighbor_perturbation
+                base_model, graph, embedding, self.neighbor_features, neighbor_perturbation
             )
         self._compiled_base = False
         self._strengths = {
@@ -222,6 +222,9 @@ class RegularizedModel(keras.Model):
                 predictions, terms["graph"] = self._graph_term.forward(x, own, tape)
             else:
                 predictions = self._forward(own)
+            # Now, since each further call of the base model puts its own losses in these' place.
+            label_loss, own_losses = self._loss_parts(x, y, predictions, sample_weight)
+            only_labels = not self.losses and on == {"adversarial"}
             if "virtual_adversarial" in on:
                 assert self.virtual_adversarial is not None
                 terms["virtual_adversarial"] = virtual_adversarial_term(
@@ -232,7 +235,6 @@ class RegularizedModel(keras.Model):
                 terms["trades"] = trades_term(
                     self.trades, self._forward, features, predictions, tape
                 )
-            label_loss, own_losses = self._loss_parts(x, y, predictions, sample_weight)
             # Replicas' gradients are added up: each gives its share of the mean.
             terms = {
                 name: self._strengths[name].times(tf.cast(term, label_loss.dtype)) / _replicas()
@@ -244,7 +246,7 @@ class RegularizedModel(keras.Model):
         variables = self.trainable_variables
         if "adversarial" in on:
             gradients, slope = _by_weights_and_inputs(
-                tape, scaled, variables, features.dense, bool(terms or self.losses)
+                tape, scaled, variables, features.dense, only_labels
             )
             terms["adversarial"], more = self._adversarial_pass(
                 features, slope, x, y, sample_weight
@@ -472,18 +474,18 @@ def _by_weights_and_inputs(
     losses: list[tf.Tensor],
     variables: list[Any],
     x: Structure,
-    more_than_labels: bool,
+    only_labels: bool,
 ) -> tuple[list[Any], Structure]:
     """Returns the losses' gradients by the weights, and the first one's by the input.
 
     Where the labels' loss is all there is, one backward pass gives both.
     """
     label_loss, added = losses
-    if more_than_labels:
+    if only_labels:
+        gradients, slope = tape.gradient(label_loss, (variables, x))
+    else:
         gradients = tape.gradient([label_loss, added], variables)
         slope = tape.gradient(label_loss, x)
-    else:
-        gradients, slope = tape.gradient(label_loss, (variables, x))
     # A feature that the model does not use has no gradient, and stays as it is.
     return gradients, {
         name: tf.zeros_like(x[name]) if value is None else tf.convert_to_tensor(value)

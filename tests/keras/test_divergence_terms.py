@@ -8,6 +8,7 @@ import tensorflow as tf
 from nsl_tfx import configs
 from nsl_tfx.keras import (
     AdversarialRegularization,
+    RegularizedModel,
     TradesRegularization,
     VirtualAdversarialRegularization,
 )
@@ -167,3 +168,31 @@ class TestMovingAverages:
         np.testing.assert_allclose(
             self.mean_after(wrap), np.full(4, 1 - self.MOMENTUM**updates), rtol=1e-6
         )
+
+
+@pytest.mark.parametrize("term", ["none", "virtual_adversarial", "trades", "graph"])
+def test_the_clean_passs_own_losses_count(term):
+    """Further passes have activities of their own, which are not regularized."""
+    activity = keras.layers.Dense(
+        3, activity_regularizer=keras.regularizers.L2(1.0), kernel_initializer="ones"
+    )
+    base = keras.Sequential([keras.Input((4,), name="x"), activity])
+    x = np.arange(8, dtype="float32").reshape(2, 4)
+    features = {"x": x, "NL_nbr_0_x": 0 * x, "NL_nbr_0_weight": np.ones([2, 1], "float32")}
+    terms = {
+        "none": {},
+        "virtual_adversarial": {"virtual_adversarial": configs.make_virtual_adv_reg_config(9.0)},
+        "trades": {"trades": configs.make_trades_reg_config(9.0, steps=2)},
+        "graph": {
+            "graph": configs.make_graph_reg_config(max_neighbors=1),
+            "embedding": lambda features: activity(features["x"]),
+        },
+    }[term]
+    model = RegularizedModel(base, **terms)
+    model.compile(keras.optimizers.SGD(0.0), SPARSE, run_eagerly=True)
+    logs = model.train_on_batch(
+        features if term == "graph" else {"x": x}, np.zeros(2), np.zeros(2), return_dict=True
+    )
+    added = sum(value for name, value in logs.items() if name.startswith("scaled"))
+    expected = np.sum((x @ np.ones([4, 3])) ** 2)
+    np.testing.assert_allclose(logs["loss"] - added, expected, rtol=1e-5)
