@@ -42,6 +42,7 @@ def trades_term(
     features: Features,
     predictions: Any,
     tape: tf.GradientTape,
+    scale: Callable[[tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
     """Returns the divergence of the attacked prediction from the clean one.
 
@@ -54,14 +55,19 @@ def trades_term(
         features: The clean input.
         predictions: The clean predictions, on the tape.
         tape: Records the pass over the attacked input; not the attack.
+        scale: Enlarges a loss so that its gradient does not vanish in half precision.
     """
     with tape.stop_recording():
-        attacked = _trades_attack(config, forward, features, predictions)
+        attacked = _trades_attack(config, forward, features, predictions, scale)
     return total_distance(predictions, forward(features.replace(attacked)), config.distance_config)
 
 
 def _trades_attack(
-    config: TradesRegConfig, forward: Forward, features: Features, predictions: Any
+    config: TradesRegConfig,
+    forward: Forward,
+    features: Features,
+    predictions: Any,
+    scale: Callable[[tf.Tensor], tf.Tensor],
 ) -> Structure:
     attack = config.adv_neighbor_config
     region = Region.of(attack, features.named)
@@ -71,7 +77,7 @@ def _trades_attack(
         with keras.StatelessScope(), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(current)
             moved = forward(features.replace(current))
-            divergence = total_distance(predictions, moved, config.distance_config)
+            divergence = scale(total_distance(predictions, moved, config.distance_config))
         zero = tf.UnconnectedGradients.ZERO
         return (tape.gradient(divergence, current, unconnected_gradients=zero),)
 

@@ -75,7 +75,11 @@ class GraphTerm:
         return own
 
     def forward(
-        self, x: Mapping[str, Any], own: Mapping[str, Any], tape: tf.GradientTape
+        self,
+        x: Mapping[str, Any],
+        own: Mapping[str, Any],
+        tape: tf.GradientTape,
+        scale: Callable[[tf.Tensor], tf.Tensor],
     ) -> tuple[Any, tf.Tensor]:
         """Returns the examples' predictions, and their distance to their neighbors.
 
@@ -83,6 +87,7 @@ class GraphTerm:
             x: All features, name to `[batch, ...]`.
             own: The examples' own among them.
             tape: Records the pass; not the search for a perturbation.
+            scale: Enlarges a loss so that its gradient does not vanish in half precision.
         """
         own = self._needed(own)
         blocks, each_weights = neighbor_blocks(x, self._shared(own), self._neighbors)
@@ -91,7 +96,7 @@ class GraphTerm:
         together = _with_neighbors(own, blocks, weights, rows)
         if self._perturbation is not None:
             with tape.stop_recording():
-                together = self._perturb(self._perturbation, together, weights, rows)
+                together = self._perturb(self._perturbation, together, weights, rows, scale)
         if self._apart is not None:
             # The model last: a call of its layers drops what they added to the loss before.
             embeddings = self._embed(together)
@@ -144,6 +149,7 @@ class GraphTerm:
         together: Mapping[str, Any],
         weights: tf.Tensor,
         rows: tf.Tensor,
+        scale: Callable[[tf.Tensor], tf.Tensor],
     ) -> dict[str, Any]:
         """Returns examples and neighbors, these moved to where they are further away."""
         own = {name: _rows(value, 0, rows) for name, value in together.items()}
@@ -163,7 +169,7 @@ class GraphTerm:
                 tf.GradientTape(watch_accessed_variables=False) as tape,
             ):
                 tape.watch(current)
-                distance = self._distance(self._embed(joined(current)), rows, weights)
+                distance = scale(self._distance(self._embed(joined(current)), rows, weights))
             return dict(
                 tape.gradient(distance, current, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             )

@@ -219,7 +219,9 @@ class RegularizedModel(keras.Model):
             if "graph" in on:
                 assert self._graph_term is not None
                 checks.check_named(x)
-                predictions, terms["graph"] = self._graph_term.forward(x, own, tape)
+                predictions, terms["graph"] = self._graph_term.forward(
+                    x, own, tape, self.optimizer.scale_loss
+                )
             else:
                 predictions = self._forward(own)
             # Now, since each further call of the base model puts its own losses in these' place.
@@ -233,7 +235,12 @@ class RegularizedModel(keras.Model):
             if "trades" in on:
                 assert self.trades is not None
                 terms["trades"] = trades_term(
-                    self.trades, self._forward, features, predictions, tape
+                    self.trades,
+                    self._forward,
+                    features,
+                    predictions,
+                    tape,
+                    self.optimizer.scale_loss,
                 )
             # Replicas' gradients are added up: each gives its share of the mean.
             terms = {
@@ -427,6 +434,7 @@ class RegularizedModel(keras.Model):
                 tape.watch(current)
                 predictions = self._forward(features.replace(current), training)
                 loss, _ = self._loss_parts(x, y, predictions, sample_weight, training)
+                loss = self.optimizer.scale_loss(loss)
             zero = tf.UnconnectedGradients.ZERO
             return dict(tape.gradient(loss, current, unconnected_gradients=zero))
 

@@ -153,4 +153,8 @@ def _curvature_product(
                 ]
             )
         pull = outer.gradient(along, point, unconnected_gradients=zero)
+    # Only the direction is asked for, example by example. A model that is sure of itself has hardly
+    # any curvature, and half precision would lose it on the way back.
+    flat = scale_to_unit_maximum(dict(enumerate(tf.nest.flatten(pull))))
+    pull = tf.nest.pack_sequence_as(pull, list(flat.values()))
     return dict(tape.gradient(embedding, x, output_gradients=pull, unconnected_gradients=zero))
