@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import numbers
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -248,3 +249,31 @@ def _name(hint: Any) -> str:
 def _wrong_type(where: str, expected: str, value: Any) -> TypeError:
     kind = type(value).__name__
     return TypeError(f"Expected {where} to be {expected}. Received: {value!r} (a {kind}).")
+
+
+def require_config(name: str, value: Any, kind: type[ConfigT]) -> ConfigT:
+    """Returns a config that was given as an argument.
+
+    Args:
+        name: The argument's name, for the error's text.
+        value: What was given.
+        kind: The config that it has to be.
+
+    Raises:
+        TypeError: It is something else; the message says where the right one is to be had.
+    """
+    if isinstance(value, kind):
+        return value
+    inside = value.fields() if isinstance(value, Config) else {}
+    field = next((field for field in inside if isinstance(getattr(value, field), kind)), None)
+    cure = (
+        f"Pass its field {field}" if field else f"Make one with nsl_tfx.configs.{_maker(kind)}(...)"
+    )
+    raise TypeError(f"Expected {name} to be a {kind.__name__}. Received: {value!r}. {cure}.")
+
+
+def _maker(kind: type[Config]) -> str:
+    """Returns the name of what makes a config in one call."""
+    if not kind.__name__.endswith("RegConfig"):
+        return kind.__name__
+    return "make" + re.sub("(?=[A-Z])", "_", kind.__name__).lower()

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from nsl_tfx.configs import AdvNeighborConfig
+from nsl_tfx.configs.base import Config, require_config
 from nsl_tfx.lib.features import Features
 
 
@@ -26,20 +27,10 @@ def check_base_model(model: Any) -> None:
     )
 
 
-def check_config(name: str, value: Any, kind: type) -> None:
+def check_config(name: str, value: Any, kind: type[Config]) -> None:
     """Raises TypeError where a setting is neither None nor of its kind."""
-    if value is not None and not isinstance(value, kind):
-        makers = {
-            "GraphRegConfig": "make_graph_reg_config",
-            "AdvRegConfig": "make_adv_reg_config",
-            "VirtualAdvRegConfig": "make_virtual_adv_reg_config",
-            "TradesRegConfig": "make_trades_reg_config",
-        }
-        maker = makers.get(kind.__name__, kind.__name__)
-        raise TypeError(
-            f"Expected {name} to be a {kind.__name__}, from nsl_tfx.configs.{maker}(...). "
-            f"Received: {value!r} (a {type(value).__name__})."
-        )
+    if value is not None:
+        require_config(name, value, kind)
 
 
 def check_names(argument: str, names: Any) -> None:

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import keras
 
 from nsl_tfx.configs import TradesRegConfig
-from nsl_tfx.configs.base import Config
-from nsl_tfx.keras import checks
+from nsl_tfx.configs.base import Config, require_config
 from nsl_tfx.keras.regularized_model import RegularizedModel
 
 
@@ -45,7 +44,7 @@ class TradesRegularization(RegularizedModel):
     def __init__(
         self, base_model: keras.Model, trades_config: TradesRegConfig, **kwargs: Any
     ) -> None:
-        checks.check_config("trades_config", trades_config, TradesRegConfig)
+        require_config("trades_config", trades_config, TradesRegConfig)
         super().__init__(base_model, trades=trades_config, **kwargs)
 
     @property

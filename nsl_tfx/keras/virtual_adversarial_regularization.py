@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import keras
 
 from nsl_tfx.configs import VirtualAdvRegConfig
-from nsl_tfx.configs.base import Config
-from nsl_tfx.keras import checks
+from nsl_tfx.configs.base import Config, require_config
 from nsl_tfx.keras.regularized_model import RegularizedModel
 
 
@@ -47,7 +46,7 @@ class VirtualAdversarialRegularization(RegularizedModel):
     def __init__(
         self, base_model: keras.Model, virtual_adv_reg_config: VirtualAdvRegConfig, **kwargs: Any
     ) -> None:
-        checks.check_config("virtual_adv_reg_config", virtual_adv_reg_config, VirtualAdvRegConfig)
+        require_config("virtual_adv_reg_config", virtual_adv_reg_config, VirtualAdvRegConfig)
         super().__init__(base_model, virtual_adversarial=virtual_adv_reg_config, **kwargs)
 
     @property

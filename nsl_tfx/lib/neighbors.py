@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.configs import GraphNeighborConfig
+from nsl_tfx.configs.base import require_config
 
 Features = dict[str, Any]
 
@@ -25,7 +26,7 @@ def strip_neighbor_features(
         >>> list(strip_neighbor_features({"a": 1, "NL_nbr_0_a": 2}, GraphNeighborConfig()))
         ['a']
     """
-    _check_config(neighbor_config)
+    require_config("neighbor_config", neighbor_config, GraphNeighborConfig)
     prefix = neighbor_config.prefix
     return {name: value for name, value in features.items() if not name.startswith(prefix)}
 
@@ -106,15 +107,6 @@ def neighbor_blocks(
         for block, part in zip(blocks, parts, strict=True):
             block[feature] = part
     return blocks, weights
-
-
-def _check_config(neighbor_config: Any) -> None:
-    if not isinstance(neighbor_config, GraphNeighborConfig):
-        inner = " Give its neighbor_config." if hasattr(neighbor_config, "neighbor_config") else ""
-        raise TypeError(
-            "Expected neighbor_config to be a GraphNeighborConfig. Received: "
-            f"{neighbor_config!r}.{inner}"
-        )
 
 
 def _take(features: Mapping[str, Any], names: list[str]) -> list[Any]:

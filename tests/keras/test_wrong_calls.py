@@ -129,7 +129,7 @@ CASES = {
     "the_neighbor_config_for_the_regularization_config": (
         lambda: AdversarialRegularization(base(), adv_config=configs.AdvNeighborConfig()),
         TypeError,
-        "from nsl_tfx.configs.make_adv_reg_config(...)",
+        "nsl_tfx.configs.make_adv_reg_config(...)",
     ),
     "an_adversarial_config_for_a_graph": (
         lambda: GraphRegularization(base(), ADV),
@@ -143,6 +143,11 @@ CASES = {
     ),
     "a_virtual_config_without_its_weight": (
         lambda: VirtualAdversarialRegularization(base(), configs.VirtualAdvConfig()),
+        TypeError,
+        "make_virtual_adv_reg_config",
+    ),
+    "no_virtual_config": (
+        lambda: VirtualAdversarialRegularization(base(), None),
         TypeError,
         "make_virtual_adv_reg_config",
     ),
@@ -415,7 +420,7 @@ CASES = {
     "the_regularization_config_to_unpack_with": (
         lambda: lib.unpack_neighbor_features(NEIGHBOR, GRAPH),
         TypeError,
-        "GraphNeighborConfig",
+        "Pass its field neighbor_config",
     ),
     "a_nested_input": (
         lambda: lib.gen_adv_neighbor({"x": {"y": X}}, None, configs.AdvNeighborConfig()),

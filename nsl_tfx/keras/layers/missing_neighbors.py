@@ -9,7 +9,8 @@ import keras
 import tensorflow as tf
 
 from nsl_tfx.configs import NUM_NEIGHBORS_FEATURE, GraphNeighborConfig
-from nsl_tfx.keras.layers.settings import check_config, check_weight_dtype
+from nsl_tfx.configs.base import require_config
+from nsl_tfx.keras.layers.weight_dtype import check_weight_dtype
 from nsl_tfx.lib import strip_neighbor_features
 
 
@@ -45,7 +46,7 @@ def make_missing_neighbor_inputs(
         >>> {name: tensor.shape for name, tensor in missing.items()}
         {'NL_nbr_0_x': (None, 3), 'NL_nbr_0_weight': (None, 1)}
     """
-    config = check_config("neighbor_config", neighbor_config, GraphNeighborConfig)
+    config = require_config("neighbor_config", neighbor_config, GraphNeighborConfig)
     dtype = check_weight_dtype(weight_dtype)
     shared = find_shared_features(config, inputs)
     for name, value in shared.items():

@@ -9,8 +9,9 @@ import keras
 import tensorflow as tf
 
 from nsl_tfx.configs import GraphNeighborConfig
+from nsl_tfx.configs.base import require_config
 from nsl_tfx.keras.layers.missing_neighbors import describe_kind, find_shared_features
-from nsl_tfx.keras.layers.settings import check_config, check_weight_dtype
+from nsl_tfx.keras.layers.weight_dtype import check_weight_dtype
 from nsl_tfx.lib import strip_neighbor_features, unpack_neighbor_features
 
 
@@ -58,7 +59,7 @@ class NeighborFeatures(keras.layers.Layer):
                 f"Pass [{feature_names!r}]."
             )
         config = GraphNeighborConfig() if neighbor_config is None else neighbor_config
-        self.neighbor_config = check_config("neighbor_config", config, GraphNeighborConfig)
+        self.neighbor_config = require_config("neighbor_config", config, GraphNeighborConfig)
         self.feature_names = None if feature_names is None else tuple(feature_names)
         self.weight_dtype = None if weight_dtype is None else check_weight_dtype(weight_dtype)
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from nsl_tfx.configs import DistanceConfig
-from nsl_tfx.keras.layers.settings import check_config
+from nsl_tfx.configs.base import require_config
 from nsl_tfx.lib import pairwise_distance_wrapper
 
 _TARGETS = (
@@ -43,7 +43,7 @@ class PairwiseDistance(keras.layers.Layer):
     def __init__(self, distance_config: DistanceConfig | None = None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         config = DistanceConfig() if distance_config is None else distance_config
-        self.distance_config = check_config("distance_config", config, DistanceConfig)
+        self.distance_config = require_config("distance_config", config, DistanceConfig)
 
     def call(self, sources: Any, targets: Any = None, weights: Any = 1.0) -> Any:
         """Returns the reduced distance.
