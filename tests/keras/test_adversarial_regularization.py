@@ -519,3 +519,22 @@ class TestFit:
             found = self.final_weights(*args, class_weight=weights, **kwargs)
             for a, b in zip(found, expected, strict=True):
                 np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{}, {"random_init": True}, {"pgd_iterations": 2}], ids=str)
+def test_a_masked_category_stays_a_category(settings):
+    """A one-hot feature among numeric ones, in training's own attack as in perturb_on_batch's."""
+    config = configs.make_adv_reg_config(
+        adv_step_size=STEP, feature_mask={"age": 1.0, "color": 0.0}, **settings
+    )
+    age, color = keras.Input((1,), name="age"), keras.Input((3,), name="color")
+    joined = keras.layers.Concatenate()([age, color])
+    model = AdversarialRegularization(
+        keras.Model([color, age], keras.layers.Dense(1)(joined)), adv_config=config
+    )
+    model.compile("sgd", "mse", run_eagerly=True)
+    batch = {"age": AGE, "color": ONE_HOT, "label": SIZE}
+    moved = model.perturb_on_batch(batch)
+    np.testing.assert_array_equal(moved["color"], ONE_HOT)
+    assert np.all(moved["age"] != AGE)
+    assert model.train_on_batch(batch, return_dict=True)["scaled_adversarial_loss"] > 0
