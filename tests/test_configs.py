@@ -198,8 +198,9 @@ def test_default_params_are_the_defaults_as_dicts():
         "sum_over_axis": None,
         "transform_fn": "none",
     }
-    neighbor = configs.DEFAULT_ADVERSARIAL_PARAMS["adv_neighbor_config"]
+    neighbor = configs.DEFAULT_ADVERSARIAL_PARAMS
     assert configs.AdvNeighborConfig(**neighbor) == configs.AdvNeighborConfig()
+    assert configs.make_adv_reg_config(**neighbor) == configs.AdvRegConfig()
 
 
 def test_configs_that_hold_arrays_compare():

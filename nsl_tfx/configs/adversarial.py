@@ -267,4 +267,4 @@ def make_adv_reg_config(
     )
 
 
-DEFAULT_ADVERSARIAL_PARAMS = AdvRegConfig().fields()
+DEFAULT_ADVERSARIAL_PARAMS = AdvNeighborConfig().fields()

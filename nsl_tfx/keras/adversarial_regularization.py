@@ -12,7 +12,8 @@ import tensorflow as tf
 from nsl_tfx.configs import AdvNeighborConfig, AdvRegConfig
 from nsl_tfx.configs.base import Config
 from nsl_tfx.keras import checks
-from nsl_tfx.keras.log_names import log_names
+from nsl_tfx.keras.base_call import input_names
+from nsl_tfx.keras.log_names import full_metric_names, log_names
 from nsl_tfx.keras.regularized_model import RegularizedModel
 from nsl_tfx.lib.features import Features, batch_size
 
@@ -28,7 +29,7 @@ class AdversarialRegularization(RegularizedModel):
 
     Labels may come as Keras takes them, `fit(x, y)` or a dataset of `(features, labels)`, or inside
     the dict of features under `label_keys`, as `fit({"feature": x, "label": y})`. `predict` needs
-    none. `evaluate` and validation include the adversarial loss.
+    none. `evaluate` and validation include the adversarial loss, at its full weight.
 
     The logs hold "loss"; each output's own loss and metrics, unweighted by `loss_weights`, by their
     full names, such as "sparse_categorical_accuracy" for "accuracy", with "_<label key>" behind
@@ -92,12 +93,22 @@ class AdversarialRegularization(RegularizedModel):
         self.label_keys = tuple(label_keys)
         self.sample_weight_key = sample_weight_key
         self.base_with_labels_in_features = base_with_labels_in_features
+        if len({*self.label_keys}) < len(self.label_keys):
+            raise ValueError(
+                f"Expected label_keys without repetition. Received: {list(self.label_keys)}."
+            )
+        inputs = set() if base_with_labels_in_features else {*(input_names(base_model) or ())}
+        if inputs & self._fixed_features:
+            raise ValueError(
+                "Expected labels and weights under other names than the model's inputs, "
+                f"{', '.join(sorted(inputs))}, unless base_with_labels_in_features=True. Received: "
+                f"{', '.join(sorted(inputs & self._fixed_features))}."
+            )
         outputs = getattr(base_model, "outputs", None)
         if not self.label_keys or (outputs and len(self.label_keys) not in (1, len(outputs))):
             raise self._wrong_number_of_labels(len(outputs or ["its own"]))
         self._label_loss_tracker = keras.metrics.Mean(name="label_loss")
-        self._abbreviations: frozenset[str] = frozenset()
-        self._log_order: tuple[str, ...] = ()
+        self._named_metrics: frozenset[str] = frozenset()
 
     @property
     def adv_config(self) -> AdvRegConfig:
@@ -105,7 +116,7 @@ class AdversarialRegularization(RegularizedModel):
         assert self.adversarial is not None
         return self.adversarial
 
-    def compile(
+    def compile(  # type: ignore[override]  # The order is NSL's.
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
@@ -130,41 +141,80 @@ class AdversarialRegularization(RegularizedModel):
                 "Expected loss, which adversarial neighbors are to raise, such as "
                 "loss='sparse_categorical_crossentropy'. Received: None."
             )
-        both = tf.nest.flatten([metrics, kwargs.get("weighted_metrics")])
-        self._abbreviations = frozenset(name for name in both if isinstance(name, str))
+        outputs = getattr(self.base_model, "output_names", [])
+        weighted = full_metric_names(kwargs.pop("weighted_metrics", None), loss, outputs)
+        metrics = full_metric_names(metrics, loss, outputs)
+        both = tf.nest.flatten([metrics, weighted])
+        self._named_metrics = frozenset(name for name in both if isinstance(name, str))
         super().compile(
-            optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            loss_weights=loss_weights,
+            weighted_metrics=weighted,
+            **kwargs,
         )
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model with what `get_compile_config` returned."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """Trains the model; see `keras.Model.fit`. Labels may lie in `x`."""
-        weighted = any(kwargs.get(name) is not None for name in ("class_weight", "sample_weight"))
-        x, y, kwargs = self._taken_apart(x, y, kwargs, weighted)
-        return super().fit(x, y, *args, **kwargs)
+        x, y, sample_weight = self._taken_apart(x, y, sample_weight, class_weight)
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            **kwargs,
+        )
 
     def evaluate(
-        self, x: Any = None, y: Any = None, *args: Any, return_dict: bool = False, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """Returns loss and metrics, the adversarial loss included; see `keras.Model.evaluate`."""
-        x, y, kwargs = self._taken_apart(x, y, kwargs, kwargs.get("sample_weight") is not None)
-        logs = super().evaluate(x, y, *args, return_dict=True, **kwargs)
-        return logs if return_dict else self._in_order(logs)
+        x, y, sample_weight = self._taken_apart(x, y, sample_weight)
+        return super().evaluate(
+            x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs
+        )
 
-    def train_on_batch(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
-        """Makes one step; see `keras.Model.train_on_batch`."""
-        logs = super().train_on_batch(*args, return_dict=True, **kwargs)
-        return logs if return_dict else self._in_order(logs)
-
-    def test_on_batch(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
-        """Evaluates one batch; see `keras.Model.test_on_batch`."""
-        logs = super().test_on_batch(*args, return_dict=True, **kwargs)
-        return logs if return_dict else self._in_order(logs)
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Makes one step; see `keras.Model.train_on_batch`. Labels may lie in `x`."""
+        x, y, sample_weight = self._taken_apart(x, y, sample_weight, class_weight)
+        return super().train_on_batch(
+            x, y, sample_weight, class_weight=class_weight, return_dict=return_dict
+        )
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Evaluates the loss with its adversarial part, and the metrics."""
@@ -179,8 +229,8 @@ class AdversarialRegularization(RegularizedModel):
             features = self._movable(own, {"adversarial"})
             predictions, losses, perturbed = self._attack(attack, features, x, y, sample_weight)
             attacked = self._forward(features.replace(perturbed), training=False)
-            terms["adversarial"] = self.adv_config.multiplier * self._label_loss_unseen(
-                x, y, attacked, sample_weight, training=False
+            terms["adversarial"] = self.adv_config.multiplier * self._label_loss(
+                x, y, attacked, sample_weight
             )
         return self._record(x, y, predictions, sample_weight, *losses, terms)
 
@@ -262,18 +312,8 @@ class AdversarialRegularization(RegularizedModel):
         y, sample_weight = self._labels(x, y, sample_weight, y_pred)
         return dict(super().compute_metrics(x, y, y_pred, sample_weight))
 
-    def get_metrics_result(self) -> dict[str, Any]:
-        """Returns the metrics' values by their names in the logs."""
-        logs = log_names(self, self.label_keys, self._label_loss_tracker, self._abbreviations)
-        self._log_order = tuple(logs)
-        if not tf.executing_eagerly():
-            return logs
-        return {name: tf.convert_to_tensor(value).numpy().item() for name, value in logs.items()}
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """Names of what `evaluate` returns, in its order; known after the first batch."""
-        return list(self._log_order or super().metrics_names)
+    def _metric_logs(self) -> dict[str, Any]:
+        return log_names(self, self.label_keys, self._label_loss_tracker, self._named_metrics)
 
     @property
     def _fixed_features(self) -> frozenset[str]:
@@ -304,6 +344,8 @@ class AdversarialRegularization(RegularizedModel):
     def _labels(self, x: Any, y: Any, sample_weight: Any, predictions: Any) -> tuple[Any, Any]:
         """Returns labels and weights, taken out of the features where they are there."""
         if not isinstance(x, Mapping):
+            if sample_weight is None and self.sample_weight_key is not None:
+                raise self._no_weights("features without names")
             return y, sample_weight
         inside = [key for key in self.label_keys if key in x]
         if y is not None:
@@ -332,27 +374,29 @@ class AdversarialRegularization(RegularizedModel):
                 )
             sample_weight = x.get(key, sample_weight)
             if sample_weight is None:
-                raise ValueError(
-                    f"Expected the weights {key!r} among the features, as sample_weight_key says. "
-                    f"Received: {', '.join(map(str, x))}."
-                )
+                raise self._no_weights(", ".join(map(str, x)))
         return y, sample_weight
 
+    def _no_weights(self, received: str) -> ValueError:
+        return ValueError(
+            f"Expected the weights {self.sample_weight_key!r} among the features, as "
+            f"sample_weight_key says, or as sample_weight. Received: {received}."
+        )
+
     def _taken_apart(
-        self, x: Any, y: Any, kwargs: dict[str, Any], weighted: bool
-    ) -> tuple[Any, Any, dict[str, Any]]:
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
+    ) -> tuple[Any, Any, Any]:
         """Takes labels out of the features where Keras would else forget the weights.
 
         Without a `y` it drops `sample_weight` in silence, and takes no `class_weight`.
         """
-        if y is not None or not weighted:
-            return x, y, kwargs
+        if y is not None or (sample_weight is None and class_weight is None):
+            return x, y, sample_weight
         if isinstance(x, tf.data.Dataset) and isinstance(x.element_spec, Mapping):
-            return x.map(lambda batch: self._as_tuple(batch, None)), y, kwargs
-        if not isinstance(x, Mapping):
-            return x, y, kwargs
-        own, y, sample_weight = self._as_tuple(x, kwargs.get("sample_weight"))
-        return own, y, {**kwargs, "sample_weight": sample_weight}
+            return x.map(lambda batch: self._as_tuple(batch, None)), None, sample_weight
+        if isinstance(x, Mapping):
+            return self._as_tuple(x, sample_weight)
+        return x, y, sample_weight
 
     def _as_tuple(self, x: Mapping[str, Any], sample_weight: Any) -> tuple[Any, Any, Any]:
         y, sample_weight = self._labels(x, None, sample_weight, [0] * len(self.label_keys))
@@ -380,9 +424,6 @@ class AdversarialRegularization(RegularizedModel):
             sample_weight=batch_size(x),
         )
         return super()._record(x, y, predictions, sample_weight, label_loss, own_losses, terms)
-
-    def _in_order(self, logs: dict[str, float]) -> list[float]:
-        return [logs[name] for name in self._log_order]
 
     def _metrics_variables(self) -> list[Any]:
         return [value for metric in self.metrics for value in metric.variables]

@@ -30,10 +30,15 @@ def virtual_adversarial_term(
     Miyato et al. 2018, "Virtual adversarial training", eq. 8. As there, the pass leaves no trace in
     batch normalization's moving averages.
     """
-    with keras.StatelessScope():
-        return virtual_adv_regularizer(
-            features.replace(features.dense), forward, config.virtual_adv_config, predictions
-        )
+
+    def traceless(inputs: Any) -> Any:
+        # A scope for each call: one around all of them would keep what is made inside a loop.
+        with keras.StatelessScope():
+            return forward(inputs)
+
+    return virtual_adv_regularizer(
+        features.replace(features.dense), traceless, config.virtual_adv_config, predictions
+    )
 
 
 def trades_term(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -24,6 +24,20 @@ from nsl_tfx.lib.neighbors import neighbor_blocks, strip_neighbor_features
 from nsl_tfx.lib.perturbation import Region, Structure
 
 Embedding = str | Callable[..., Any] | None
+
+
+class _Edges(NamedTuple):
+    """Where the two sides of the edges are among the rows of a batch with its neighbors.
+
+    Attributes:
+        rows: Number of examples, which come first.
+        places: `[edges]`, the row of each edge's neighbor.
+        weights: `[edges]`, 0 for a missing neighbor.
+    """
+
+    rows: tf.Tensor
+    places: tf.Tensor
+    weights: tf.Tensor
 
 
 class GraphTerm:
@@ -80,6 +94,7 @@ class GraphTerm:
         own: Mapping[str, Any],
         tape: tf.GradientTape,
         scale: Callable[[tf.Tensor], tf.Tensor],
+        static_shapes: bool,
     ) -> tuple[Any, tf.Tensor]:
         """Returns the examples' predictions, and their distance to their neighbors.
 
@@ -88,15 +103,19 @@ class GraphTerm:
             own: The examples' own among them.
             tape: Records the pass; not the search for a perturbation.
             scale: Enlarges a loss so that its gradient does not vanish in half precision.
+            static_shapes: Whether the number of rows may not depend on how many neighbors are
+                missing, as XLA wants it.
         """
         own = self._needed(own)
         blocks, each_weights = neighbor_blocks(x, self._shared(own), self._neighbors)
-        weights = tf.concat([tf.reshape(weight, [-1]) for weight in each_weights], axis=0)
+        flat = [tf.cast(tf.reshape(weight, [-1]), tf.float32) for weight in each_weights]
+        weights = tf.concat(flat, axis=0)
         rows = batch_size(own)
-        together = _with_neighbors(own, blocks, weights, rows)
+        together, places = _with_neighbors(own, blocks, weights, rows, static_shapes)
+        edges = _Edges(rows, places, weights)
         if self._perturbation is not None:
             with tape.stop_recording():
-                together = self._perturb(self._perturbation, together, weights, rows, scale)
+                together = self._perturb(self._perturbation, together, edges, scale)
         if self._apart is not None:
             # The model last: a call of its layers drops what they added to the loss before.
             embeddings = self._embed(together)
@@ -107,7 +126,7 @@ class GraphTerm:
         else:
             embeddings = call_base(self._base_model, together, training=True)
             predictions = _first(embeddings, rows)
-        return predictions, self._distance(embeddings, rows, weights)
+        return predictions, self._distance(embeddings, edges)
 
     def _embed(self, features: Mapping[str, Any]) -> Any:
         if self._with_layer is not None:
@@ -119,11 +138,13 @@ class GraphTerm:
         flag = {"training": True} if _takes_training(self._apart) else {}
         return self._apart(dict(features), **flag)
 
-    def _distance(self, embeddings: Any, rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def _distance(self, embeddings: Any, edges: _Edges) -> tf.Tensor:
         count = self._neighbors.max_neighbors
-        sources = tf.nest.map_structure(lambda e: tf.concat([e[:rows]] * count, 0), embeddings)
-        targets = tf.nest.map_structure(lambda e: e[rows:], embeddings)
-        return total_distance(sources, targets, self._config.distance_config, weights)
+        sources = tf.nest.map_structure(
+            lambda e: tf.concat([e[: edges.rows]] * count, 0), embeddings
+        )
+        targets = tf.nest.map_structure(lambda e: tf.gather(e, edges.places), embeddings)
+        return total_distance(sources, targets, self._config.distance_config, edges.weights)
 
     def _needed(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the features that the model takes: an id, say, need not be the neighbors' too."""
@@ -147,11 +168,11 @@ class GraphTerm:
         self,
         config: AdvNeighborConfig,
         together: Mapping[str, Any],
-        weights: tf.Tensor,
-        rows: tf.Tensor,
+        edges: _Edges,
         scale: Callable[[tf.Tensor], tf.Tensor],
     ) -> dict[str, Any]:
         """Returns examples and neighbors, these moved to where they are further away."""
+        rows = edges.rows
         own = {name: _rows(value, 0, rows) for name, value in together.items()}
         everything = batch_size(together)
         features = Features.of(
@@ -169,7 +190,7 @@ class GraphTerm:
                 tf.GradientTape(watch_accessed_variables=False) as tape,
             ):
                 tape.watch(current)
-                distance = scale(self._distance(self._embed(joined(current)), rows, weights))
+                distance = scale(self._distance(self._embed(joined(current)), edges))
             return dict(
                 tape.gradient(distance, current, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             )
@@ -203,22 +224,21 @@ def with_layer_output(model: keras.Model, layer: str) -> keras.Model:
             + cure
         )
     found = model.get_layer(layer)
-    # Keras has no public way to ask how often a layer is called in a model.
-    nodes = itertools.chain(*getattr(model, "_nodes_by_depth", {}).values())
-    calls = sum(node.operation is found for node in nodes)
-    if calls > 1:
+    # Keras has no public way to ask where a layer is called in a model; what the layer itself calls
+    # its output may be another model's.
+    functional = getattr(model, "_functional", model)
+    nodes = itertools.chain(*functional._nodes_by_depth.values())
+    calls = [node for node in nodes if node.operation is found]
+    if len(calls) != 1:
         raise ValueError(
             f"Expected layer {layer!r} to be called once in model {model.name!r}. Received: a "
-            f"layer that is called {calls} times. {cure}"
+            f"layer that is called {len(calls)} times. {cure}"
         )
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-    try:
-        return keras.Model(input_structure(model), [outputs, found.output])
-    except (AttributeError, ValueError) as error:
-        raise ValueError(
-            f"Expected layer {layer!r} to have an output of its own in model {model.name!r}. "
-            f"Received: {error} {cure}"
-        ) from error
+    embeddings = calls[0].outputs
+    return keras.Model(
+        input_structure(model), [outputs, embeddings[0] if len(embeddings) == 1 else embeddings]
+    )
 
 
 def _first(outputs: Any, rows: tf.Tensor) -> Any:
@@ -250,30 +270,43 @@ def _rows(value: Any, begin: Any, end: Any) -> Any:
 
 
 def _with_neighbors(
-    own: Mapping[str, Any], blocks: list[dict[str, Any]], weights: tf.Tensor, rows: tf.Tensor
-) -> dict[str, Any]:
-    """Returns the rows of all examples, then those of neighbors number 0, and so on.
+    own: Mapping[str, Any],
+    blocks: list[dict[str, Any]],
+    weights: tf.Tensor,
+    rows: tf.Tensor,
+    static_shapes: bool,
+) -> tuple[dict[str, Any], tf.Tensor]:
+    """Returns the rows of all examples, then those of the neighbors that there are.
 
-    A feature that neighbors lack is the example's. A missing neighbor's place is taken by its
-    example: no row of zeros then reaches what a model learns from its batches, such as batch
-    normalization's mean. Only of sparse features a missing neighbor's row stays empty.
+    No row of a missing neighbor then reaches what a model learns from its batches, such as batch
+    normalization's mean. With static shapes the example stands in for it; a sparse feature's row
+    stays empty. A feature that neighbors lack is the example's.
+
+    Returns:
+        The features, and for each edge the row of its neighbor: any row for a missing one.
     """
     together = {
         name: _concat([value, *(block.get(name, value) for block in blocks)])
         for name, value in own.items()
     }
-    exchanged = {n: v for n, v in together.items() if not isinstance(v, tf.SparseTensor)}
-    examples = tf.range(rows)
-    stand_ins = tf.tile(examples, [len(blocks)])
     present = weights != 0
-    neighbors = tf.where(present, rows + tf.range(rows * len(blocks)), stand_ins)
-    source = tf.concat([examples, neighbors], axis=0)
+    examples = tf.range(rows)
+    every_place = rows + tf.range(tf.size(weights))
+    stand_ins = tf.tile(examples, [len(blocks)])
+    exchanged = {n: v for n, v in together.items() if not isinstance(v, tf.SparseTensor)}
+    if static_shapes or len(exchanged) < len(together):
+        kept, places = tf.where(present, every_place, stand_ins), every_place
+    else:
+        kept = tf.boolean_mask(every_place, present)
+        places = tf.where(present, rows - 1 + tf.cumsum(tf.cast(present, tf.int32)), stand_ins)
+    source = tf.concat([examples, kept], axis=0)
     # Mostly nothing is missing, and then nothing need be copied.
-    return together | tf.cond(
+    chosen = tf.cond(
         tf.reduce_all(present),
         lambda: exchanged,
         lambda: {name: tf.gather(value, source) for name, value in exchanged.items()},
     )
+    return together | chosen, places
 
 
 def _takes_training(function: Callable[..., Any]) -> bool:

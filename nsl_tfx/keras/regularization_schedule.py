@@ -50,6 +50,19 @@ class RegularizationSchedule(keras.callbacks.Callback):
             return 0.0
         return min(1.0, (epoch - self.start_epoch + 1) / max(self.ramp_epochs, 1))
 
+    def set_model(self, model: Any) -> None:
+        """Takes the model that is trained.
+
+        Raises:
+            TypeError: It is none of this package's wrappers.
+        """
+        if not hasattr(model, "set_strength"):
+            raise TypeError(
+                "Expected RegularizationSchedule in the fit of a wrapper, such as "
+                f"nsl_tfx.keras.RegularizedModel. Received: a {type(model).__name__}."
+            )
+        super().set_model(model)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Sets the strength of the epoch."""
         del logs

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from nsl_tfx.configs import (
     AdvNeighborConfig,
@@ -113,6 +114,12 @@ class RegularizedModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         checks.check_base_model(base_model)
+        if isinstance(base_model, RegularizedModel):
+            raise TypeError(
+                "Expected base_model to be the model itself, since the terms of a wrapper inside "
+                f"another would be lost. Received: a {type(base_model).__name__}. Combine terms as "
+                "RegularizedModel(base_model, graph=..., adversarial=...)."
+            )
         checks.check_config("graph", graph, GraphRegConfig)
         checks.check_config("adversarial", adversarial, AdvRegConfig)
         checks.check_config("virtual_adversarial", virtual_adversarial, VirtualAdvRegConfig)
@@ -142,6 +149,7 @@ class RegularizedModel(keras.Model):
                 base_model, graph, embedding, self.neighbor_features, neighbor_perturbation
             )
         self._compiled_base = False
+        self._log_order: tuple[str, ...] = ()
         self._strengths = {
             name: TermStrength(config.multiplier) for name, config in self._term_configs().items()
         }
@@ -196,6 +204,69 @@ class RegularizedModel(keras.Model):
         """
         return call_base(self.base_model, self._own_inputs(inputs), training, **kwargs)
 
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training; see `keras.Model.compile`.
+
+        The base model is compiled likewise, with an optimizer and metrics of its own, unless it is
+        compiled already.
+        """
+        settings = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            **kwargs,
+        }
+        if not self.base_model.compiled or self._compiled_base:
+            self._compile_base(optimizer, settings)
+        super().compile(optimizer, **settings)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model with what `get_compile_config` returned."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns loss and metrics; see `keras.Model.evaluate`. `metrics_names` says which."""
+        return_dict = kwargs.pop("return_dict", False)
+        logs = super().evaluate(*args, return_dict=True, **kwargs)
+        return self._plain_logs(logs, return_dict)
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Makes one step; see `keras.Model.train_on_batch`."""
+        return_dict = kwargs.pop("return_dict", False)
+        logs = super().train_on_batch(*args, return_dict=True, **kwargs)
+        return self._plain_logs(logs, return_dict)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates one batch; see `keras.Model.test_on_batch`."""
+        return_dict = kwargs.pop("return_dict", False)
+        logs = super().test_on_batch(*args, return_dict=True, **kwargs)
+        return self._plain_logs(logs, return_dict)
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns the metrics' values by their names in the logs."""
+        logs = self._metric_logs()
+        self._log_order = tuple(logs)
+        return {name: _number(value) for name, value in logs.items()}
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what `train_on_batch` and `evaluate` return, in its order.
+
+        They are known after the first batch. `evaluate` leaves out those that are of training only.
+        """
+        return list(self._log_order or super().metrics_names)
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """Makes one step of gradient descent on the regularized loss.
 
@@ -220,7 +291,7 @@ class RegularizedModel(keras.Model):
                 assert self._graph_term is not None
                 checks.check_named(x)
                 predictions, terms["graph"] = self._graph_term.forward(
-                    x, own, tape, self.optimizer.scale_loss
+                    x, own, tape, self.optimizer.scale_loss, static_shapes=bool(self.jit_compile)
                 )
             else:
                 predictions = self._forward(own)
@@ -262,7 +333,10 @@ class RegularizedModel(keras.Model):
         else:
             gradients = tape.gradient(scaled, variables)
         del tape
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if variables:
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        else:
+            logging.warning("Nothing is trained: no weight of the model is trainable.")
         return self._record(x, y, predictions, sample_weight, label_loss, own_losses, terms)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -300,7 +374,8 @@ class RegularizedModel(keras.Model):
             overwrite: Whether a file there may be overwritten.
             kwargs: Passed on.
         """
-        self._compile_base()
+        if self._compiled_base and self.optimizer.built:
+            self._hand_on_optimizer()
         self.base_model.save(filepath, overwrite=overwrite, **kwargs)
 
     def export(self, *args: Any, **kwargs: Any) -> Any:
@@ -342,22 +417,49 @@ class RegularizedModel(keras.Model):
             return self.embedding
         if getattr(self.embedding, "__self__", None) is self.base_model:
             return {_METHOD: self.embedding.__name__}
+        if isinstance(self.embedding, keras.Layer):
+            raise ValueError(
+                "Expected embedding as a layer's name, a method of the base model or a function, "
+                "to save the wrapper: weights that a model shares with the base model would come "
+                f"back apart. Received: {self.embedding!r}."
+            )
         return keras.saving.serialize_keras_object(self.embedding)
 
-    def _compile_base(self) -> None:
+    def _compile_base(self, optimizer: Any, settings: dict[str, Any]) -> None:
         """Compiles the base model with copies: an optimizer or metric serves one model alone."""
-        if not self.compiled or (self.base_model.compiled and not self._compiled_base):
+        try:
+            copies = {
+                name: tf.nest.map_structure(_copy, settings[name])
+                for name in ("metrics", "weighted_metrics")
+            }
+            own_optimizer = _copy(optimizer)
+        except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+            logging.info("The base model is not compiled, since there is no copy: %s", error)
             return
-        known = {f.__name__: f for f in tf.nest.flatten(self.loss) if hasattr(f, "__name__")}
-        with keras.saving.custom_object_scope(known):
-            self.base_model.compile_from_config(self.get_compile_config())
+        self.base_model.compile(own_optimizer, **{**settings, **copies})
         self._compiled_base = True
-        if self.optimizer.built:
-            self.base_model.optimizer.build(self.base_model.trainable_variables)
-            for copy, variable in zip(
-                self.base_model.optimizer.variables, self.optimizer.variables, strict=True
-            ):
-                copy.assign(variable)
+
+    def _hand_on_optimizer(self) -> None:
+        """Gives the base model's optimizer the state of the wrapper's."""
+        optimizer = self.base_model.optimizer
+        optimizer.build(self.base_model.trainable_variables)
+        for copy, variable in zip(optimizer.variables, self.optimizer.variables, strict=True):
+            copy.assign(variable)
+
+    def _metric_logs(self) -> dict[str, Any]:
+        """Returns the metrics' values by their names, in the order of `evaluate`."""
+        logs: dict[str, Any] = {}
+        for metric in self.metrics:
+            value = metric.result()
+            logs.update(value if isinstance(value, Mapping) else {metric.name: value})
+        return logs
+
+    def _plain_logs(self, logs: dict[str, Any], return_dict: bool) -> Any:
+        logs = {name: _number(value) for name, value in logs.items()}
+        if return_dict:
+            return logs
+        values = [logs[name] for name in self._log_order if name in logs]
+        return values if len(values) > 1 else values[0]
 
     def _own_inputs(self, x: Any) -> Any:
         """Returns what the base model takes."""
@@ -384,13 +486,27 @@ class RegularizedModel(keras.Model):
     def _loss_parts(
         self, x: Any, y: Any, predictions: Any, sample_weight: Any, training: bool = True
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the loss by the labels, and the sum of the base model's own (weight decay)."""
-        total = self.compute_loss(x, y, predictions, sample_weight, training)
-        own_losses = [tf.cast(tf.reduce_sum(loss), total.dtype) for loss in self.losses]
-        if not own_losses:
+        """Returns the loss by the labels, and the sum of the base model's own (weight decay).
+
+        Each is a replica's share, as Keras divides it.
+        """
+        # The sum of an empty batch's, which has no mean, is 0.
+        total = tf.reduce_sum(self.compute_loss(x, y, predictions, sample_weight, training))
+        if not self.losses:
             return total, tf.zeros_like(total)
-        added = tf.add_n(own_losses)
-        return total - added, added
+        label_loss = self._label_loss(x, y, predictions, sample_weight)
+        return label_loss, total - label_loss
+
+    def _label_loss(self, x: Any, y: Any, predictions: Any, sample_weight: Any) -> tf.Tensor:
+        """Returns the loss by the labels, unseen by the trackers of single outputs' losses."""
+        y, sample_weight = self._labels(x, y, sample_weight, predictions)
+        with keras.StatelessScope():
+            return tf.reduce_sum(self._compile_loss(y, predictions, sample_weight))
+
+    def _labels(self, x: Any, y: Any, sample_weight: Any, predictions: Any) -> tuple[Any, Any]:
+        """Returns labels and weights as Keras takes them."""
+        del x, predictions
+        return y, sample_weight
 
     def _adversarial_pass(
         self, features: Features, slope: Structure, x: Any, y: Any, sample_weight: Any
@@ -402,7 +518,7 @@ class RegularizedModel(keras.Model):
         with tf.GradientTape() as tape:
             predictions = self._forward(features.replace(perturbed))
             loss = self._strengths["adversarial"].times(
-                self._label_loss_unseen(x, y, predictions, sample_weight)
+                self._label_loss(x, y, predictions, sample_weight)
             )
             scaled = self.optimizer.scale_loss(loss)
         return loss, tape.gradient(scaled, self.trainable_variables)
@@ -430,29 +546,17 @@ class RegularizedModel(keras.Model):
         """
 
         def gradient_at(current: Structure) -> Structure:
-            with self._traceless(), tf.GradientTape(watch_accessed_variables=False) as tape:
+            # What a search leaves behind in the model, such as moving averages, is dropped.
+            with keras.StatelessScope(), tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(current)
                 predictions = self._forward(features.replace(current), training)
-                loss, _ = self._loss_parts(x, y, predictions, sample_weight, training)
+                loss = self._label_loss(x, y, predictions, sample_weight)
                 loss = self.optimizer.scale_loss(loss)
             zero = tf.UnconnectedGradients.ZERO
             return dict(tape.gradient(loss, current, unconnected_gradients=zero))
 
         region = Region.of(config, features.named)
         return climb(config, region, features.dense, slope, gradient_at)
-
-    def _traceless(self) -> keras.StatelessScope:
-        """Returns a scope that drops what is left behind in the model, such as moving averages."""
-        # Keras looks up what it regularizes in the scope.
-        regularized = [v for v in self.trainable_variables if v.regularizer is not None]
-        return keras.StatelessScope(state_mapping=[(v, v.value) for v in regularized])
-
-    def _label_loss_unseen(
-        self, x: Any, y: Any, predictions: Any, sample_weight: Any, training: bool = True
-    ) -> tf.Tensor:
-        """Returns the loss by the labels, unseen by the trackers of single outputs' losses."""
-        with self._traceless():
-            return self._loss_parts(x, y, predictions, sample_weight, training)[0]
 
     def _record(
         self,
@@ -464,10 +568,11 @@ class RegularizedModel(keras.Model):
         own_losses: tf.Tensor,
         terms: dict[str, tf.Tensor],
     ) -> dict[str, Any]:
-        replicas = _replicas()
+        """Tracks the losses and returns the logs."""
         # Each replica holds its share of the mean; the logs show the mean.
+        replicas = _replicas()
         values = {f"scaled_{name}_loss": replicas * value for name, value in terms.items()}
-        values["loss"] = tf.add_n([replicas * label_loss, own_losses, *values.values()])
+        values["loss"] = tf.add_n([replicas * (label_loss + own_losses), *values.values()])
         self._update_trackers(values, batch_size(x))
         return self.compute_metrics(x, y, predictions, sample_weight)
 
@@ -499,6 +604,20 @@ def _by_weights_and_inputs(
         name: tf.zeros_like(x[name]) if value is None else tf.convert_to_tensor(value)
         for name, value in slope.items()
     }
+
+
+def _copy(part: Any) -> Any:
+    """Returns a copy of an optimizer or metric; its name or a function as it is."""
+    if isinstance(part, (keras.optimizers.Optimizer, keras.metrics.Metric)):
+        return type(part).from_config(part.get_config())
+    return part
+
+
+def _number(value: Any) -> Any:
+    """Returns the number that a tensor holds; the tensor where it holds none yet."""
+    if isinstance(value, tf.Tensor) and tf.executing_eagerly():
+        return value.numpy().item()
+    return value
 
 
 def _replicas() -> int:

@@ -54,7 +54,9 @@ def pairwise_distance_wrapper(
     elementwise = config.distance_type in (DistanceType.L1, DistanceType.L2)
     averages = config.reduction not in (Reduction.NONE, Reduction.SUM)
     counts_vectors = elementwise and axis is not None and averages
-    _check_weights(sources.shape, weights.shape, axis if counts_vectors else None)
+    # One weight a vector, where vectors are counted, or have one distance each.
+    of_vectors = counts_vectors or not elementwise
+    _check_weights(sources.shape, weights.shape, axis if of_vectors else None)
     distances = _distances(sources, targets, config.distance_type, axis)
     reduced = _reduce(distances, weights, config.reduction)
     if counts_vectors:

@@ -53,7 +53,7 @@ def unpack_neighbor_features(
 
     Raises:
         KeyError: A neighbor's feature or weight is absent.
-        ValueError: A neighbor's feature is of another shape or kind than the example's.
+        ValueError: A neighbor's feature is of another shape, dtype or kind than the example's.
 
     Example:
         >>> config = GraphNeighborConfig(max_neighbors=1)
@@ -92,7 +92,7 @@ def neighbor_blocks(
 
     Raises:
         KeyError: A neighbor's feature or weight is absent.
-        ValueError: A neighbor's feature is of another shape or kind than the example's, or a
+        ValueError: A neighbor's feature is of another shape, dtype or kind than the example's, or a
             weight is not one number an example.
     """
     count = neighbor_config.max_neighbors
@@ -144,11 +144,12 @@ def _check_alike(name: str, own: Any, parts: list[Any]) -> None:
             if sparse
             else part.shape[1:].is_compatible_with(own.shape[1:])
         )
+        alike = alike and part.dtype == own.dtype
         if isinstance(part, tf.SparseTensor) != sparse or not alike:
             raise ValueError(
                 f"Expected feature {name!r} of neighbor {i} like the example's: "
-                f"{type(own).__name__} of shape {own.shape}. Received: {type(part).__name__} of "
-                f"shape {part.shape}."
+                f"{type(own).__name__} of {own.dtype.name} and shape {own.shape}. Received: "
+                f"{type(part).__name__} of {part.dtype.name} and shape {part.shape}."
             )
 
 

@@ -130,11 +130,18 @@ def _curvature_product(
     the Jacobian `J` of the embedding and the second derivative `H` of the distance by it.
     """
     zero = tf.UnconnectedGradients.ZERO
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(x)
-        with tf.autodiff.ForwardAccumulator(list(x.values()), list(direction.values())) as forward:
-            embedding = embed(x)
-        movement = tf.nest.map_structure(lambda value: forward.jvp(value, zero), embedding)
+        embedding = embed(x)
+    # The product with J is the derivative of the one with J^T, which is linear. Differentiating
+    # forward would be more direct, but TensorFlow cannot do that through a recurrent layer's loop.
+    point = tf.nest.map_structure(tf.zeros_like, embedding)
+    with tf.GradientTape(watch_accessed_variables=False) as linear:
+        linear.watch(point)
+        product = tape.gradient(embedding, x, output_gradients=point, unconnected_gradients=zero)
+    movement = linear.gradient(
+        product, point, output_gradients=direction, unconnected_gradients=zero
+    )
     if distance_type is DistanceType.L1:
         # It has a kink where others have a curvature: its slope there is the movement's sign.
         pull = tf.nest.map_structure(tf.sign, movement)

@@ -268,7 +268,7 @@ class TestLogNames:
                 keras.losses.MeanSquaredError(),
                 ["mae", keras.metrics.MeanSquaredError(name="mse")],
                 ONE_HOT,
-                ["mean_squared_error", "mean_absolute_error", "mse"],
+                ["mse", "mean_squared_error", "mean_absolute_error"],
             ),
             (keras.losses.MeanSquaredError(name="mine"), None, ONE_HOT, ["mine"]),
             (keras.losses.mean_squared_error, None, ONE_HOT, ["mean_squared_error"]),
@@ -335,6 +335,52 @@ class TestLogNames:
             rtol=1e-5,
         )
 
+    @pytest.mark.parametrize(
+        ("loss", "metric", "expected"),
+        [
+            ("binary_crossentropy", "accuracy", "binary_accuracy"),
+            ("hinge", "acc", "binary_accuracy"),
+            ("categorical_crossentropy", "ce", "categorical_crossentropy_2"),
+            ("binary_crossentropy", "crossentropy", "binary_crossentropy_2"),
+            ("mse", "logcosh", "logcosh"),
+            ("mse", "top_k_categorical_accuracy", "top_k_categorical_accuracy"),
+        ],
+    )
+    def test_what_a_short_name_means(self, loss, metric, expected):
+        model = AdversarialRegularization(dense(activation="softmax"), adv_config=CONFIG)
+        model.compile("sgd", loss, [metric], run_eagerly=True)
+        assert expected in model.train_on_batch(batch_for(ONE_HOT), return_dict=True)
+
+    def test_of_a_subclassed_model_with_several_outputs(self):
+        for outputs, loss in (
+            ("list", TWO_LOSSES),
+            ("dict", dict(zip(["size", "digit"], ["mse", SPARSE], strict=True))),
+        ):
+            model = AdversarialRegularization(Subclassed(outputs), ["l1", "l2"], adv_config=CONFIG)
+            model.compile("sgd", loss, run_eagerly=True)
+            logs = model.train_on_batch({**BOTH, "l1": DIGIT, "l2": SIZE}, return_dict=True)
+            assert set(logs) == {
+                "loss",
+                "sparse_categorical_crossentropy_l1",
+                "mean_squared_error_l2",
+                "scaled_adversarial_loss",
+            }
+
+    def test_of_one_loss_for_two_outputs(self):
+        model = AdversarialRegularization(functional(outputs="list"), ["l1", "l2"])
+        model.compile("sgd", [None, "mse"], run_eagerly=True)
+        logs = model.train_on_batch({**BOTH, "l1": DIGIT, "l2": SIZE}, return_dict=True)
+        assert set(logs) == {"loss", "mean_squared_error_l2", "scaled_adversarial_loss"}
+
+    @pytest.mark.slow
+    def test_callbacks_know_which_way_is_up(self):
+        model = AdversarialRegularization(dense(), adv_config=CONFIG)
+        model.compile("sgd", SPARSE, ["accuracy"])
+        stop = keras.callbacks.EarlyStopping("val_sparse_categorical_accuracy", patience=5)
+        data = batch_for(DIGIT)
+        model.fit(data, validation_data=data, epochs=2, callbacks=[stop], verbose=0)
+        assert stop.best > 0
+
     def test_one_loss_for_all_outputs(self):
         base = functional(outputs="list")
         model = AdversarialRegularization(base, ("a", "b"), adv_config=CONFIG)
@@ -369,6 +415,54 @@ class TestLogNames:
         history = model.fit(batch_for(SIZE), epochs=2, batch_size=2, verbose=0).history
         for values in history.values():
             np.testing.assert_allclose(values[0], values[1], rtol=1e-5)
+
+
+class TestOddCases:
+    def test_the_base_model_can_be_evaluated_and_trained_on(self):
+        model = AdversarialRegularization(dense(), adv_config=CONFIG)
+        model.compile("adam", SPARSE, ["accuracy"], run_eagerly=True)
+        model.train_on_batch(batch_for(DIGIT))
+        plain = model.base_model.evaluate(IMAGE, DIGIT, verbose=0)
+        assert plain[0] == pytest.approx(model.evaluate(batch_for(DIGIT), verbose=0)[1])
+        assert model.base_model.optimizer is not model.optimizer
+
+    def test_nothing_to_train(self):
+        base = dense()
+        base.trainable = False
+        model = AdversarialRegularization(base, adv_config=CONFIG)
+        model.compile("sgd", SPARSE, run_eagerly=True)
+        assert model.train_on_batch(batch_for(DIGIT)) == model.test_on_batch(batch_for(DIGIT))
+
+    def test_an_empty_batch(self):
+        model = AdversarialRegularization(dense(classes=1), adv_config=CONFIG)
+        model.compile("sgd", "mse", run_eagerly=True)
+        before = model.get_weights()
+        model.train_on_batch({"x": IMAGE[:0], "label": SIZE[:0]})
+        for a, b in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_a_large_weight_decay_does_not_swallow_the_loss(self):
+        decay = keras.regularizers.L2(1e7)
+        base = keras.Sequential(
+            [keras.Input((4,), name="x"), keras.layers.Dense(3, kernel_regularizer=decay)]
+        )
+        model = AdversarialRegularization(base, adv_config=CONFIG)
+        model.compile(keras.optimizers.SGD(0.0), SPARSE, run_eagerly=True)
+        logs = model.train_on_batch(batch_for(DIGIT), return_dict=True)
+        expected = SPARSE(DIGIT, base.predict(IMAGE, verbose=0))
+        np.testing.assert_allclose(logs["sparse_categorical_crossentropy"], expected, rtol=1e-5)
+        assert logs["scaled_adversarial_loss"] > 0
+
+    def test_class_weights_of_one_batch(self):
+        weights = {0: 1.0, 1: 0.0, 2: 3.0}
+        per_example = np.array([weights[label] for label in DIGIT], "float32")
+        logs = []
+        for given in ({"class_weight": weights}, {"sample_weight": per_example}):
+            keras.utils.set_random_seed(0)
+            model = AdversarialRegularization(dense(), adv_config=CONFIG)
+            model.compile("sgd", SPARSE, run_eagerly=True)
+            logs.append(model.train_on_batch(batch_for(DIGIT), **given))
+        np.testing.assert_allclose(*logs, rtol=1e-6)
 
 
 class LabelReader(keras.Model):

@@ -47,7 +47,9 @@ RANDOM_TERMS = {
 def make_model(terms, optimizer=None, **options):
     keras.utils.set_random_seed(0)
     x = keras.Input((4,), name="x")
-    hidden = keras.layers.Dense(3, activation="tanh", name="hidden")(x)
+    # Its own loss is the model's, not a replica's.
+    decay = keras.regularizers.L2(0.1)
+    hidden = keras.layers.Dense(3, activation="tanh", name="hidden", kernel_regularizer=decay)(x)
     base = keras.Model(x, keras.layers.Dense(3, dtype="float32")(hidden))
     model = RegularizedModel(base, **terms)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -139,6 +141,27 @@ def test_accumulated_gradients_are_those_of_the_joint_batch(name, eager):
     _, found = after_one_epoch(TERMS[name], batch_size=4, optimizer=optimizer)
     for a, b in zip(found, eager(name)[1], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("kind", ["recurrent", "normalized"])
+def test_virtual_adversarial_training_of_layers_with_loops_and_state(kind, steps):
+    keras.utils.set_random_seed(0)
+    inner = {
+        "recurrent": [keras.layers.Reshape((4, 1)), keras.layers.LSTM(3)],
+        "normalized": [
+            keras.layers.Dense(5),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+        ],
+    }[kind]
+    base = keras.Sequential([keras.Input((4,)), *inner, keras.layers.Dense(3)])
+    config = configs.make_virtual_adv_reg_config(0.5, num_approx_steps=steps)
+    model = RegularizedModel(base, virtual_adversarial=config)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(X["x"], Y, verbose=0).history
+    assert history["scaled_virtual_adversarial_loss"][0] > 0
 
 
 MIRRORED = """

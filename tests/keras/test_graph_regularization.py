@@ -172,6 +172,31 @@ class TestWhatIsCompared:
         ]
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
 
+    def test_a_layer_that_another_model_called_first(self):
+        shared = keras.layers.Dense(5, name="shared")
+        x = keras.Input((4,), name="image")
+        keras.Model(x, shared(keras.layers.Rescaling(2.0)(x)))
+        base = keras.Model(x, keras.layers.Dense(3)(shared(x)))
+        logs = compiled(GraphRegularization(base, CONFIG, embedding="shared")).train_on_batch(
+            make_x(), Y, return_dict=True
+        )
+        # The kernel has moved since; a linear layer's distances do not depend on its bias.
+        model = compiled(GraphRegularization(base, CONFIG, embedding="shared"))
+        expected = CONFIG.multiplier * edge_by_edge(shared, make_x())
+        found = model.train_on_batch(make_x(), Y, return_dict=True)["scaled_graph_loss"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        assert logs["scaled_graph_loss"] > 0
+
+    def test_a_model_inside_the_model(self):
+        inner_x = keras.Input((4,))
+        inner = keras.Model(inner_x, keras.layers.Dense(5)(inner_x), name="inner")
+        x = keras.Input((4,), name="image")
+        base = keras.Model(x, keras.layers.Dense(3)(inner(x)))
+        expected = CONFIG.multiplier * edge_by_edge(inner, make_x())
+        model = compiled(GraphRegularization(base, CONFIG, embedding="inner"))
+        found = model.train_on_batch(make_x(), Y, return_dict=True)["scaled_graph_loss"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
     def test_all_outputs(self):
         base = make_base("two")
         size = np.ones([ROWS, 1], "float32")
@@ -338,6 +363,54 @@ class TestPerturbedNeighbors:
         assert self.loss_with(**settings, feature_mask={"image": 0.0}) == self.loss_with()
         inside = self.loss_with(**settings, clip_value_max={"image": 0.0})
         assert inside != self.loss_with(**settings)
+
+
+class TestMissingNeighbors:
+    def mean_after(self, x, **options):
+        normalize = keras.layers.BatchNormalization(momentum=0.0)
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4,), name="image")
+        base = keras.Model(image, keras.layers.Dense(3)(normalize(image)))
+        model = compiled(GraphRegularization(base, CONFIG), **options)
+        model.train_on_batch(x, Y)
+        return normalize.moving_mean.numpy()
+
+    def test_batch_normalization_sees_the_neighbors_that_there_are(self):
+        x = make_x()
+        # What stands in a missing neighbor's place does not matter.
+        x["NL_nbr_1_image"][::2] = np.nan
+        there = [x["image"], x["NL_nbr_0_image"], x["NL_nbr_1_image"][1::2]]
+        np.testing.assert_allclose(
+            self.mean_after(x), np.concatenate(there).mean(axis=0), atol=1e-6
+        )
+
+    @pytest.mark.slow
+    def test_under_xla_the_example_stands_in(self):
+        x = make_x()
+        x["NL_nbr_1_image"][::2] = np.nan
+        seen = [x["image"], x["NL_nbr_0_image"], x["NL_nbr_1_image"][1::2], x["image"][::2]]
+        found = self.mean_after(x, jit_compile=True, run_eagerly=False)
+        np.testing.assert_allclose(found, np.concatenate(seen).mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_edge_weights_of_any_dtype(dtype):
+    x = make_x()
+    for i in range(NEIGHBORS):
+        x[f"NL_nbr_{i}_weight"] = np.ones([ROWS, 1], dtype if i else "float32")
+    logs = compiled(GraphRegularization(make_base(), CONFIG)).train_on_batch(x, Y, return_dict=True)
+    assert logs["scaled_graph_loss"] > 0
+
+
+def test_names_and_values_of_an_evaluation():
+    model = compiled(GraphRegularization(make_base(), CONFIG), metrics=["accuracy"])
+    model.fit(make_x(), Y, verbose=0)
+    values = model.evaluate(make_x(), Y, verbose=0)
+    assert [type(value) for value in values] == [float, float]
+    named = dict(zip(model.metrics_names, values, strict=False))
+    assert named == model.evaluate(make_x(), Y, verbose=0, return_dict=True)
+    assert set(named) == {"loss", "accuracy"}
+    assert model.base_model.evaluate(make_x()["image"], Y, verbose=0) == pytest.approx(values)
 
 
 def test_both_terms_in_one_fit():

@@ -192,6 +192,33 @@ def test_a_loss_of_ones_own(tmp_path):
     )
 
 
+def test_metrics_of_ones_own(tmp_path):
+    def mine(y_true, y_pred):
+        return keras.ops.mean(y_pred, axis=-1)
+
+    class Unregistered(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return keras.ops.mean(keras.ops.abs(y_pred), axis=-1)
+
+    model = AdversarialRegularization(functional(), adv_config=ADVERSARIAL)
+    model.compile("sgd", Unregistered(), metrics=[mine], weighted_metrics=[lambda y, p: p[:, 0]])
+    model.train_on_batch({"x": X, "label": Y})
+    model.save(tmp_path / "base.keras")
+    loaded = keras.models.load_model(tmp_path / "base.keras", compile=False)
+    np.testing.assert_allclose(
+        loaded.predict(X, verbose=0), model.predict({"x": X}, verbose=0), rtol=1e-6
+    )
+
+
+def test_a_model_as_embedding_is_refused(tmp_path):
+    base = functional()
+    encoder = keras.Model(base.inputs, base.get_layer("hidden").output)
+    model = GraphRegularization(base, GRAPH, embedding=encoder)
+    with pytest.raises(ValueError, match="Expected embedding as a layer's name"):
+        keras.saving.save_model(model, tmp_path / "wrapper.keras")
+    model.save(tmp_path / "base.keras")
+
+
 class TestCallbacks:
     def fit(self, model, folder, epochs, *callbacks):
         return model.fit(

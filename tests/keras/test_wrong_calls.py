@@ -86,6 +86,31 @@ CASES = {
         TypeError,
         "base_model to be a keras.Model",
     ),
+    "a_wrapper_in_a_wrapper": (
+        lambda: AdversarialRegularization(GraphRegularization(base(), GRAPH)),
+        TypeError,
+        "RegularizedModel(base_model, graph=..., adversarial=...)",
+    ),
+    "the_same_label_twice": (
+        lambda: AdversarialRegularization(base(2), ["l", "l"]),
+        ValueError,
+        "label_keys without repetition",
+    ),
+    "a_label_of_an_inputs_name": (
+        lambda: AdversarialRegularization(base(), ["x"]),
+        ValueError,
+        "under other names than the model's inputs",
+    ),
+    "a_schedule_of_a_plain_model": (
+        lambda: RegularizationSchedule().set_model(base()),
+        TypeError,
+        "in the fit of a wrapper",
+    ),
+    "an_unknown_metric": (
+        lambda: AdversarialRegularization(base()).compile("sgd", "mse", ["ce"]),
+        ValueError,
+        "Write its name in full",
+    ),
     "config_in_the_place_of_label_keys": (
         lambda: AdversarialRegularization(base(), ADV),
         TypeError,
@@ -287,6 +312,11 @@ CASES = {
         ValueError,
         "the weights 'w' among the features",
     ),
+    "no_weights_beside_a_tensor": (
+        lambda: adversarial(X, Y, sample_weight_key="w"),
+        ValueError,
+        "the weights 'w' among the features",
+    ),
     "weights_twice": (
         lambda: adversarial({"x": X, "label": Y, "w": Y}, weight=Y, sample_weight_key="w"),
         ValueError,
@@ -363,6 +393,11 @@ CASES = {
         ValueError,
         "of neighbor 0 like the example's",
     ),
+    "a_neighbor_of_another_dtype": (
+        lambda: graph({**NEIGHBOR, "NL_nbr_0_x": X.astype("int32")}),
+        ValueError,
+        "of int32 and shape",
+    ),
     "an_edge_weight_for_each_feature": (
         lambda: graph({**NEIGHBOR, "NL_nbr_0_weight": X}),
         ValueError,
@@ -417,6 +452,13 @@ CASES = {
         "loss_fn",
     ),
     # The ops.
+    "a_weight_for_each_class": (
+        lambda: lib.pairwise_distance_wrapper(
+            X, X, X, configs.DistanceConfig("cosine", sum_over_axis=-1)
+        ),
+        ValueError,
+        "Expected weights as a scalar",
+    ),
     "the_regularization_config_to_unpack_with": (
         lambda: lib.unpack_neighbor_features(NEIGHBOR, GRAPH),
         TypeError,
