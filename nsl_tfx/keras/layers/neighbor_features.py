@@ -26,8 +26,9 @@ class NeighborFeatures(keras.layers.Layer):
 
     Args:
         neighbor_config: How neighbors' features are named, and how many there are; none by default.
-        feature_names: The features that neighbors have. By default all of the examples', except
-            `NL_num_nbrs`, the count of neighbors.
+        feature_names: The features that neighbors have; those of the examples that are not among
+            them are left out. By default all of the examples', of which `NL_num_nbrs`, the count of
+            neighbors, is not asked of neighbors.
         weight_dtype: Floating dtype of the edge weights; the one in which they come by default.
         **kwargs: Keras's `name`, `dtype` and `trainable`.
 
@@ -75,7 +76,7 @@ class NeighborFeatures(keras.layers.Layer):
                 their own.
 
         Returns:
-            All of the examples' own features. The neighbors' features `[batch * max_neighbors,
+            The examples' own features. The neighbors' features `[batch * max_neighbors,
             ...]`, example by example, and the edge weights `[batch * max_neighbors, 1]`, 0 where a
             neighbor is missing; without `keep_rank` `[batch, max_neighbors, ...]` and `[batch,
             max_neighbors, 1]`.
@@ -94,7 +95,7 @@ class NeighborFeatures(keras.layers.Layer):
         _, neighbors, weights = unpack_neighbor_features(relevant, self.neighbor_config, keep_rank)
         if self.weight_dtype is not None:
             weights = tf.cast(weights, self.weight_dtype)
-        return own, neighbors, weights
+        return self._named(own), neighbors, weights
 
     def compute_output_spec(
         self, inputs: Mapping[str, Any], keep_rank: bool = True
@@ -108,7 +109,7 @@ class NeighborFeatures(keras.layers.Layer):
         shared = self._find_shared(inputs)
         own = {
             name: _spec(value, value.shape)
-            for name, value in strip_neighbor_features(inputs, config).items()
+            for name, value in self._named(strip_neighbor_features(inputs, config)).items()
         }
         if count == 0:
             dtype = self.weight_dtype or "float32"
@@ -136,6 +137,11 @@ class NeighborFeatures(keras.layers.Layer):
         """Makes the layer that `get_config` described."""
         neighbor_config = GraphNeighborConfig.from_dict(config["neighbor_config"])
         return super().from_config({**config, "neighbor_config": neighbor_config})
+
+    def _named(self, own: dict[str, Any]) -> dict[str, Any]:
+        """Returns the features that `feature_names` names; all where there is none."""
+        names = self.feature_names
+        return own if names is None else {n: value for n, value in own.items() if n in names}
 
     def _find_shared(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the features that neighbors have, having seen that each neighbor has them."""
