@@ -47,8 +47,8 @@ class Attack(Config):
             seed: Two integers that fix every random draw.
 
         Returns:
-            The same structure. Every example lies in the ball and in the box, and its loss is at
-            least the loss at `x`.
+            The same structure. Every example lies in the ball, and in the box where `x` does, and
+            its loss is at least the loss at `x`.
         """
         raise NotImplementedError
 
