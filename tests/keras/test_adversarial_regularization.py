@@ -335,6 +335,7 @@ class TestLogNames:
             rtol=1e-5,
         )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("loss", "metric", "expected"),
         [
@@ -417,6 +418,7 @@ class TestLogNames:
             np.testing.assert_allclose(values[0], values[1], rtol=1e-5)
 
 
+@pytest.mark.slow
 class TestOddCases:
     def test_the_base_model_can_be_evaluated_and_trained_on(self):
         model = AdversarialRegularization(dense(), adv_config=CONFIG)

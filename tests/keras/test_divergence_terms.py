@@ -127,6 +127,7 @@ class TestTrades:
             configs.TradesRegConfig(configs.AdvNeighborConfig())
 
 
+@pytest.mark.slow
 class TestMovingAverages:
     """Searches leave none; what the weights learn from does, but for virtual adversarial passes."""
 
@@ -170,6 +171,7 @@ class TestMovingAverages:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("term", ["none", "virtual_adversarial", "trades", "graph"])
 def test_the_clean_passs_own_losses_count(term):
     """Further passes have activities of their own, which are not regularized."""

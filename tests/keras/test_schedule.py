@@ -44,6 +44,7 @@ def test_strength(settings, expected):
     assert [schedule.strength(epoch) for epoch in range(len(expected))] == expected
 
 
+@pytest.mark.slow
 def test_before_the_start_it_is_the_plain_fit_and_after_it_the_full_one():
     scheduled, plain = make_model(adversarial=ADVERSARIAL), make_model()
     history = fit(scheduled, 3, RegularizationSchedule(start_epoch=2))
@@ -56,6 +57,7 @@ def test_before_the_start_it_is_the_plain_fit_and_after_it_the_full_one():
     np.testing.assert_allclose(history["loss"][2], after["loss"][0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_ramp_scales_the_term():
     rates = []
     for strength in (0.5, 1.0):
@@ -65,6 +67,7 @@ def test_the_ramp_scales_the_term():
     np.testing.assert_allclose(rates[0], rates[1] / 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_term_of_two():
     model = make_model(adversarial=ADVERSARIAL, virtual_adversarial=VIRTUAL)
     history = fit(model, 1, RegularizationSchedule(start_epoch=1, terms=["adversarial"]))
@@ -72,6 +75,7 @@ def test_one_term_of_two():
     assert history["scaled_virtual_adversarial_loss"][0] > 0
 
 
+@pytest.mark.slow
 def test_resuming_goes_by_the_epochs_number():
     history = fit(
         make_model(adversarial=ADVERSARIAL),

@@ -67,6 +67,7 @@ def test_softmax_comes_first():
     np.testing.assert_allclose(found, expected)
 
 
+@pytest.mark.slow
 def test_unknown_shapes():
     measure = tf.function(
         lambda a, b: lib.pairwise_distance_wrapper(a, b, 1.0, DistanceConfig(sum_over_axis=-1)),
