@@ -145,7 +145,9 @@ class AdversarialRegularization(RegularizedModel):
         weighted = full_metric_names(kwargs.pop("weighted_metrics", None), loss, outputs)
         metrics = full_metric_names(metrics, loss, outputs)
         both = tf.nest.flatten([metrics, weighted])
-        self._named_metrics = frozenset(name for name in both if isinstance(name, str))
+        # A function goes by its name, in NSL's order too.
+        names = [m if isinstance(m, str) else getattr(m, "__name__", None) for m in both]
+        self._named_metrics = frozenset(name for name in names if name is not None)
         super().compile(
             optimizer=optimizer,
             loss=loss,

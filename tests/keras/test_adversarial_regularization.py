@@ -274,6 +274,7 @@ class TestLogNames:
             (keras.losses.mean_squared_error, None, ONE_HOT, ["mean_squared_error"]),
             (hinge_like, None, ONE_HOT, ["hinge_like"]),
             (["mse"], None, ONE_HOT, ["mean_squared_error"]),
+            ("mse", [hinge_like], ONE_HOT, ["mean_squared_error", "hinge_like"]),
             (
                 "mse",
                 ["mean_squared_error"],
