@@ -128,7 +128,8 @@ class VirtualAdvRegConfig(Config):
 class TradesRegConfig(Config):
     """TRADES: the divergence between clean and attacked prediction, times `multiplier`.
 
-    Zhang et al. 2019, "Theoretically principled trade-off between robustness and accuracy", eq. 5.
+    Zhang et al. 2019, "Theoretically principled trade-off between robustness and accuracy",
+    algorithm 1.
 
     Attributes:
         adv_neighbor_config: The attack. Its `pgd_epsilon` is required. Without `random_init` it

@@ -15,7 +15,7 @@ from nsl_tfx.keras import checks
 from nsl_tfx.keras.base_call import input_names
 from nsl_tfx.keras.log_names import full_metric_names, log_names
 from nsl_tfx.keras.regularized_model import RegularizedModel
-from nsl_tfx.lib.features import Features, batch_size
+from nsl_tfx.lib.features import Features
 
 
 @keras.saving.register_keras_serializable(package="nsl_tfx")
@@ -410,22 +410,6 @@ class AdversarialRegularization(RegularizedModel):
             f"Expected label_keys to name one label for each of the model's {outputs} outputs, in "
             f"their order. Received: {list(self.label_keys)}."
         )
-
-    def _record(
-        self,
-        x: Any,
-        y: Any,
-        predictions: Any,
-        sample_weight: Any,
-        label_loss: tf.Tensor,
-        own_losses: tf.Tensor,
-        terms: dict[str, tf.Tensor],
-    ) -> dict[str, Any]:
-        self._label_loss_tracker.update_state(
-            tf.distribute.get_strategy().num_replicas_in_sync * label_loss,
-            sample_weight=batch_size(x),
-        )
-        return super()._record(x, y, predictions, sample_weight, label_loss, own_losses, terms)
 
     def _metrics_variables(self) -> list[Any]:
         return [value for metric in self.metrics for value in metric.variables]

@@ -14,8 +14,7 @@ from nsl_tfx.lib.distances import total_distance
 from nsl_tfx.lib.features import Features
 from nsl_tfx.lib.perturbation import Region, Structure
 
-# The standard deviation of the noise that TRADES starts from, in units of the input feature. The
-# paper's algorithm 1 leaves it open; this is the one of the experiments that it reports.
+# The standard deviation of the noise that TRADES starts from, in units of the input feature.
 _TRADES_NOISE = 0.001
 
 Forward = Callable[[Any], Any]

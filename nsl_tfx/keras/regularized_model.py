@@ -66,9 +66,8 @@ class RegularizedModel(keras.Model):
         virtual_adversarial: Virtual adversarial regularization; off when None.
         trades: TRADES; off when None.
         embedding: What the graph term compares: the outputs when None; the output of the layer of
-            this name (Bui et al. 2018, section 3.2: any hidden layer will do); or what a function
-            `features -> [batch, ...]` makes of the features, as a method of the model. Such a
-            function is called with `training=True` if it takes that.
+            this name; or what a function `features -> [batch, ...]` makes of the features, as a
+            method of the model. Such a function is called with `training=True` if it takes that.
         neighbor_features: The features that neighbors have. Of the others, a neighbor is given
             those of its example. All when None.
         neighbor_perturbation: How the graph term moves each neighbor first, to where it is further
@@ -434,7 +433,11 @@ class RegularizedModel(keras.Model):
             }
             own_optimizer = _copy(optimizer)
         except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
-            logging.info("The base model is not compiled, since there is no copy: %s", error)
+            logging.warning(
+                "base_model is not compiled, and save() writes it so: its metrics or optimizer "
+                "cannot be copied by get_config and from_config (%s).",
+                error,
+            )
             return
         self.base_model.compile(own_optimizer, **{**settings, **copies})
         self._compiled_base = True
@@ -443,7 +446,14 @@ class RegularizedModel(keras.Model):
         """Gives the base model's optimizer the state of the wrapper's."""
         optimizer = self.base_model.optimizer
         optimizer.build(self.base_model.trainable_variables)
-        for copy, variable in zip(optimizer.variables, self.optimizer.variables, strict=True):
+        copies, variables = optimizer.variables, self.optimizer.variables
+        if [copy.shape for copy in copies] != [variable.shape for variable in variables]:
+            logging.warning(
+                "The optimizer is saved without its state: the model's trainable weights are not "
+                "those that it was made for."
+            )
+            return
+        for copy, variable in zip(copies, variables, strict=True):
             copy.assign(variable)
 
     def _metric_logs(self) -> dict[str, Any]:
@@ -573,6 +583,7 @@ class RegularizedModel(keras.Model):
         replicas = _replicas()
         values = {f"scaled_{name}_loss": replicas * value for name, value in terms.items()}
         values["loss"] = tf.add_n([replicas * (label_loss + own_losses), *values.values()])
+        values["label_loss"] = replicas * label_loss
         self._update_trackers(values, batch_size(x))
         return self.compute_metrics(x, y, predictions, sample_weight)
 

@@ -17,7 +17,7 @@ class TradesRegularization(RegularizedModel):
 
     The loss of a step is `loss(f(x), y) + multiplier * divergence(f(x), f(attacked x))`, with the
     attack raising the divergence (Zhang et al. 2019, "Theoretically principled trade-off between
-    robustness and accuracy", eq. 5 and algorithm 1). The term takes no labels: examples of sample
+    robustness and accuracy", algorithm 1). The term takes no labels: examples of sample
     weight 0 take part in it.
 
     Args:

@@ -210,6 +210,16 @@ def test_metrics_of_ones_own(tmp_path):
     )
 
 
+def test_weights_that_are_frozen_after_training_do_not_stop_a_save(tmp_path):
+    model = AdversarialRegularization(functional(), adv_config=ADVERSARIAL)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.train_on_batch({"x": X, "label": Y})
+    model.base_model.layers[1].trainable = False
+    model.save(tmp_path / "base.keras")
+    loaded = keras.models.load_model(tmp_path / "base.keras")
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict({"x": X}, verbose=0))
+
+
 def test_a_model_as_embedding_is_refused(tmp_path):
     base = functional()
     encoder = keras.Model(base.inputs, base.get_layer("hidden").output)
