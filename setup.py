@@ -44,7 +44,10 @@ setup(
         "faiss-cpu>=1.9",
         "google-crc32c>=1.5",  # without it Beam computes TFRecord checksums in Python
         "jinja2>=3.1",
+        "matplotlib>=3.8",
+        "networkx>=3.1",
         "numpy>=1.25",
+        "pandas>=1.5",
         "protobuf>=3.20.3",
         "pyarrow>=10",
         "rich>=13",
@@ -52,6 +55,7 @@ setup(
         # 82 dropped pkg_resources, which tensorflow_hub 0.15 and 0.16 import.
         "setuptools>=77,<82",
         "tensorboard>=2.16",  # the training log's format; TensorFlow 2.21 no longer brings it
+        "threadpoolctl>=3.2",
     ],
     extras_require={
         "demo": ["scikit-learn>=1.5"],

@@ -12,14 +12,16 @@ compile() {
 
 # lock_stack STACK OLDEST TOO_NEW: one lock for every Python of the stack. Without an upper bound
 # uv would also solve TFX 1.16 for Pythons that it has no wheels for, and that bound can be given
-# only in a project's file. The marker that it then puts on each line says nothing here.
+# only in a project's file; so can the one system that TFX has wheels for. The marker that it then
+# puts on each line says nothing here.
 lock_stack() {
   local lock=$PWD/requirements/tfx-$1.txt project
   project=$(mktemp -d)
-  printf "[tool.uv]\nenvironments = [\"python_version < '%s'\"]\n" "$3" >"$project/pyproject.toml"
+  printf "[tool.uv]\nX < '%s'\"]\n" "$3" >"$project/pyproject.toml"
   compile --project "$project" --fork-strategy fewest --python-version "$2" --upgrade \
     --constraints "requirements/tfx-$1.in" --extra demo --extra dev setup.py -o "$lock"
-  sed -i -E "s/ ; python_full_version < '$3'( \\\\)?\$/\\1/" "$lock"
+  sed -i -E -e "s/ ; (.*) and sys_platform == 'linux'( \\\\)?\$/ ; \\1\\2/" \
+    -e "s/ ; python_full_version < '$3'( \\\\)?\$/\\1/" "$lock"
   rm -r "$project"
 }
 

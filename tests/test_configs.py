@@ -89,7 +89,7 @@ def test_the_hash_differs_where_a_field_does():
         ),
         (
             lambda: configs.SimilarityGraphConfig(embedding_feature="x", similarity_threshold=1.5),
-            "similarity_threshold >= -1 and <= 1",
+            "similarity_threshold in [-1, 1]",
         ),
         (
             lambda: configs.SimilarityGraphConfig(embedding_feature="x", splits="train"),

@@ -53,7 +53,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         schemas = input_dict.get("schema")
         schema = read_schema(artifact_utils.get_single_uri(schemas)) if schemas else None
-        features = [config.id_feature, config.embedding_feature]
+        features = [config.id_feature, config.embedding_feature or ""]
         if config.label_feature is not None:
             features.append(config.label_feature)
 

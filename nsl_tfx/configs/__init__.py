@@ -23,6 +23,7 @@ from nsl_tfx.configs.adversarial import (
     make_trades_reg_config,
     make_virtual_adv_reg_config,
 )
+from nsl_tfx.configs.augmentation import AugmentConfig
 from nsl_tfx.configs.decay import DecayConfig, DecayType
 from nsl_tfx.configs.distance import (
     DEFAULT_DISTANCE_PARAMS,
@@ -31,12 +32,7 @@ from nsl_tfx.configs.distance import (
     Reduction,
     TransformType,
 )
-from nsl_tfx.configs.graph import (
-    AugmentConfig,
-    GraphBuilderConfig,
-    SimilarityGraphConfig,
-    Symmetrize,
-)
+from nsl_tfx.configs.graph_builder import GraphBuilderConfig
 from nsl_tfx.configs.graph_regularization import (
     NUM_NEIGHBORS_FEATURE,
     GraphNeighborConfig,
@@ -46,6 +42,14 @@ from nsl_tfx.configs.graph_regularization import (
 from nsl_tfx.configs.integration import IntegrationConfig, IntegrationType
 from nsl_tfx.configs.norm import NormType
 from nsl_tfx.configs.robustness import AttackName, RobustnessConfig
+from nsl_tfx.configs.similarity_graph import (
+    EmbeddingModelConfig,
+    InvalidExamples,
+    SearchMethod,
+    Similarity,
+    SimilarityGraphConfig,
+    Symmetrize,
+)
 from nsl_tfx.configs.training import TrainerConfig
 
 __all__ = [
@@ -63,14 +67,18 @@ __all__ = [
     "DecayType",
     "DistanceConfig",
     "DistanceType",
+    "EmbeddingModelConfig",
     "GraphBuilderConfig",
     "GraphNeighborConfig",
     "GraphRegConfig",
     "IntegrationConfig",
     "IntegrationType",
+    "InvalidExamples",
     "NormType",
     "Reduction",
     "RobustnessConfig",
+    "SearchMethod",
+    "Similarity",
     "SimilarityGraphConfig",
     "Symmetrize",
     "TradesRegConfig",

@@ -77,7 +77,7 @@ def read_block(batch: pa.RecordBatch, config: SimilarityGraphConfig) -> Block:
             others.
     """
     ids = read_ids(batch, config.id_feature)
-    feature = config.embedding_feature
+    feature = config.embedding_feature or ""
     values, lengths = _list_column(batch, feature)
     absent = [ids[row] for row in np.flatnonzero(lengths == 0)]
     if values is None or absent:

@@ -50,7 +50,7 @@ def _keyed_block(batch: pa.RecordBatch, config: SimilarityGraphConfig) -> tuple[
 def _build(
     keyed_blocks: tuple[int, Iterable[Block]], config: SimilarityGraphConfig, folder: str
 ) -> str:
-    ids, vectors, labels = join_blocks(keyed_blocks[1], config.embedding_feature)
+    ids, vectors, labels = join_blocks(keyed_blocks[1], config.embedding_feature or "")
     graph = build_similarity_graph(ids, vectors, config)
     known_labels = None if config.label_feature is None else labels
     write_graph(folder, graph.ids, graph.edges, describe_graph(graph, known_labels, config))

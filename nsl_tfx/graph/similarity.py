@@ -64,8 +64,10 @@ def build_similarity_graph(
     nearest = nearest_neighbors(matrix[order], config.num_neighbors)
     # Weights are float32 of whole millionths, which may lie below the float64 of the same number:
     # compared with that, an edge of weight 0.96 would be dropped at the threshold 0.96.
-    reaches = nearest.weight >= np.float32(config.similarity_threshold)
-    similar = nearest.select(reaches)
+    threshold = config.similarity_threshold
+    similar = (
+        nearest if threshold is None else nearest.select(nearest.weight >= np.float32(threshold))
+    )
     edges = symmetrize(similar, config.symmetrize)
     full = np.bincount(similar.source, minlength=len(ids)) == config.num_neighbors
     drops = {
