@@ -17,7 +17,8 @@ compile() {
 lock_stack() {
   local lock=$PWD/requirements/tfx-$1.txt project
   project=$(mktemp -d)
-  printf "[tool.uv]\nX < '%s'\"]\n" "$3" >"$project/pyproject.toml"
+  printf "[tool.uv]\nenvironments = [\"python_version < '%s' and sys_platform == 'linux'\"]\n" "$3" \
+    >"$project/pyproject.toml"
   compile --project "$project" --fork-strategy fewest --python-version "$2" --upgrade \
     --constraints "requirements/tfx-$1.in" --extra demo --extra dev setup.py -o "$lock"
   sed -i -E -e "s/ ; (.*) and sys_platform == 'linux'( \\\\)?\$/ ; \\1\\2/" \
