@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         lib,
         pipelines,
         robustness,
+        tools,
         trainer,
     )
     from nsl_tfx.components.artifacts import NeighborGraph, RobustnessEvaluation
@@ -43,6 +44,7 @@ _MODULES = (
     "lib",
     "pipelines",
     "robustness",
+    "tools",
     "trainer",
 )
 # Kubeflow resolves an artifact's type name as an import path of two segments, so both artifact
@@ -63,6 +65,7 @@ __all__ = [
     "lib",
     "pipelines",
     "robustness",
+    "tools",
     "trainer",
 ]
 
