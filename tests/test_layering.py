@@ -46,11 +46,13 @@ ALLOWED = {
     "nsl_tfx.configs": set(),
     "nsl_tfx.estimator": set(),
     "nsl_tfx.cli": set(),
+    "nsl_tfx.io": set(),
+    "nsl_tfx.io.tfrecords": set(),
     "nsl_tfx.statistics": {"numpy", "scipy"},
     "nsl_tfx.graph": {"numpy", "scipy", "faiss"},
 }
 WITHOUT_BEAM_AND_TFX = [
-    "nsl_tfx.io",
+    "nsl_tfx.io.records",
     "nsl_tfx.lib",
     "nsl_tfx.attacks",
     "nsl_tfx.keras",
