@@ -7,12 +7,14 @@ What is re-exported here works on arrays and files. The Beam transforms lie in
 
 from nsl_tfx.graph.edges import EdgeList, symmetrize
 from nsl_tfx.graph.files import read_edges, read_graph_info, write_graph
+from nsl_tfx.graph.graph import Graph, read_graph
 from nsl_tfx.graph.metrics import GraphMetrics, LabelAgreement, measure_graph
 from nsl_tfx.graph.neighbors import nearest_neighbors
 from nsl_tfx.graph.similarity import SimilarityGraph, build_similarity_graph
 
 __all__ = [
     "EdgeList",
+    "Graph",
     "GraphMetrics",
     "LabelAgreement",
     "SimilarityGraph",
@@ -20,6 +22,7 @@ __all__ = [
     "measure_graph",
     "nearest_neighbors",
     "read_edges",
+    "read_graph",
     "read_graph_info",
     "symmetrize",
     "write_graph",

@@ -59,7 +59,7 @@ def published(path: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def published_text(path: str) -> Iterator[TextIO]:
-    """Gives a text file to write to: `published` in UTF-8, lines ending in `\\n` everywhere.
+    """Gives a text file to write to: `published`, in UTF-8, with the same line ends everywhere.
 
     Bytes that no text stands for may be written as the surrogate characters that
     `bytes.decode("utf-8", "surrogateescape")` makes of them.
