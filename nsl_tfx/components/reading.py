@@ -10,6 +10,8 @@ from tfx.components.util import examples_utils, tfxio_utils
 from tfx.types import artifact_utils
 from tfx.utils import json_utils
 
+from nsl_tfx.io.beam_records import ReadRecordBlocks
+
 _PAYLOAD_FORMAT = "FORMAT_TF_EXAMPLE"
 _FILE_FORMAT = "tfrecords_gzip"
 
@@ -43,6 +45,25 @@ def check_splits(wanted: Sequence[str], available: Sequence[str], where: str) ->
             f"Expected {where} to name splits of the examples: {', '.join(available)}. "
             f"Received: {', '.join(absent)}."
         )
+
+
+class ReadSplit(ReadRecordBlocks):
+    """Reads one split's records in blocks, strictly: a file that was cut off is an error.
+
+    Element type: `nsl_tfx.io.RecordBlock`; `nsl_tfx.io.beam_records.DecodeFeatures` decodes them.
+
+    Args:
+        examples: The Examples artifact, one that `split_names` takes.
+        split: The split's name.
+
+    Raises:
+        FileNotFoundError: The split has no file; raised before the pipeline runs.
+        ValueError: A file is cut off, damaged or no TFRecord file; raised while the pipeline runs.
+    """
+
+    def __init__(self, examples: Any, split: str):
+        patterns = examples_utils.get_split_file_patterns([examples], split)
+        super().__init__(patterns, what=f"files of the split {split!r}")
 
 
 def split_tfxio(

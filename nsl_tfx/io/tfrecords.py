@@ -1,7 +1,7 @@
 """TFRecord files as blocks of records, strictly: a damaged file is an error, never a shorter one.
 
-TensorFlow's reader gives one record at a time and has to be loaded first. Beam's takes a gzip stream
-that was cut off for a whole one, and silently loses the rest.
+TensorFlow's reader gives one record at a time and has to be loaded first. Beam's takes a gzip
+stream that was cut off for a whole one, and silently loses the rest.
 
 A file is a row of records, each of: its length (8 bytes, little endian), the length's checksum (4),
 the data, and their checksum (4). A checksum is the CRC-32C, rotated and shifted by a constant.
@@ -47,8 +47,8 @@ def read_record_blocks(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is cut off, damaged or no TFRecord file. Blocks of the records that lie
-            whole blocks before the damage were given by then.
+        ValueError: The file is cut off, damaged or no TFRecord file. Full blocks of what comes
+            before the damage were given by then.
 
     Example:
         >>> import tempfile
@@ -120,7 +120,7 @@ def _parse(chunks: Iterator[bytes]) -> Iterator[bytes]:
             end = body + length
             if len(data) < whole:
                 raise _DamagedError(
-                    f"a record of {length} bytes of which {max(0, len(data) - body)} are there"
+                    f"a record that should take {whole} bytes, of which {len(data)} are there"
                 )
         record = data[body:end]
         start = end + _FOOTER_BYTES
