@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix, csgraph
+from numpy.typing import NDArray
 
+from nsl_tfx.configs import Symmetrize
+from nsl_tfx.graph.counting import Ends, GraphCounts, add_counts, count_edges, count_nodes
 from nsl_tfx.graph.edges import EdgeList
+from nsl_tfx.graph.merging import merge_edges
+from nsl_tfx.graph.tallies import Tally
 from nsl_tfx.statistics import wilson_interval
 
 _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+_DEGREE_QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
+_GROUPS = 10
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WeightGroup:
+    """Label agreement of the pairs whose weights lie in a range.
+
+    Attributes:
+        min_weight: Smallest weight among these pairs.
+        max_weight: Largest.
+        pairs: Their number.
+        share: Share of them whose labels are equal.
+        low: Lower end of the share's 95 % Wilson interval.
+        high: Upper end.
+    """
+
+    min_weight: float
+    max_weight: float
+    pairs: int
+    share: float
+    low: float
+    high: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +55,10 @@ class LabelAgreement:
         high: Upper end.
         chance: Probability that two different labeled nodes drawn at random agree: what a graph
             that knows nothing would reach. None with fewer than two labeled nodes.
+        by_weight: The same for about equally many pairs each, in ascending order of weight: a
+            threshold is worth raising where the first of them agree by chance. Pairs of one weight
+            stay together, so there are fewer than ten where many weights are equal. A pair whose
+            directions differ counts with the larger weight.
     """
 
     labeled_nodes: int
@@ -36,6 +67,26 @@ class LabelAgreement:
     low: float
     high: float
     chance: float | None
+    by_weight: Sequence[WeightGroup] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DanglingEdges:
+    """Edges to or from ids that no example has.
+
+    Attributes:
+        ids: Number of such ids.
+        names: A few of them, the smallest; bytes that are not UTF-8 as `\\\\xff`.
+        edges: Edges with such an id at one end or both.
+        sources: Edges that start at one.
+        targets: Edges that end at one.
+    """
+
+    ids: int
+    names: Sequence[str]
+    edges: int
+    sources: int
+    targets: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,28 +96,55 @@ class GraphMetrics:
     Attributes:
         nodes: Number of nodes, those without an edge included.
         edges: Number of directed edges: a pair joined both ways counts twice.
-        pairs: Number of joined pairs.
+        pairs: Number of joined pairs of different nodes.
+        self_loops: Number of edges from a node to itself.
         mean_degree: Edges that start at a node, on average.
-        degree_histogram: Degree to number of nodes.
+        degree_histogram: Number of edges that start at a node, to number of nodes.
+        degree_quantiles: Probability, as text, to the degree that this share of the nodes does not
+            exceed.
+        in_degree_histogram: The same for edges that end at a node; None for an undirected graph,
+            where both are equal.
+        in_degree_quantiles: As `degree_quantiles`; None for an undirected graph.
+        reciprocity: Share of the edges between different nodes whose reverse is there too; None for
+            an undirected graph, and without such edges.
         isolated_nodes: Nodes at which no edge starts or ends.
         isolated_share: Their share of all nodes.
         weight_quantiles: Probability, as text, to the weight at that quantile.
-        components: Number of connected components, whatever the edges' direction.
-        largest_component_share: Share of the nodes in the largest of them.
+        weight_quantiles_exact: Whether they are; where there are more than two million different
+            weights, they are exact to a part in some thousands.
+        components: Number of connected components, whatever the edges' direction; None where
+            `not_measured` says why.
+        largest_component_share: Share of the nodes in the largest of them; None likewise.
         label_agreement: None where no labels were given.
+        split_edges: For each split that edges start in, the number of edges to each split; None
+            where no splits were given.
+        cross_split_edges: Edges whose ends lie in different splits: a model that learns from them
+            sees something of the other split. None where no splits were given.
+        dangling: None where all ids are known, or none are.
+        not_measured: Metric to the reason why it is None.
     """
 
     nodes: int
     edges: int
     pairs: int
+    self_loops: int
     mean_degree: float
     degree_histogram: Mapping[int, int]
+    degree_quantiles: Mapping[str, int]
+    in_degree_histogram: Mapping[int, int] | None
+    in_degree_quantiles: Mapping[str, int] | None
+    reciprocity: float | None
     isolated_nodes: int
     isolated_share: float
     weight_quantiles: Mapping[str, float]
-    components: int
-    largest_component_share: float
+    weight_quantiles_exact: bool
+    components: int | None
+    largest_component_share: float | None
     label_agreement: LabelAgreement | None
+    split_edges: Mapping[str, Mapping[str, int]] | None
+    cross_split_edges: int | None
+    dangling: DanglingEdges | None
+    not_measured: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the metrics as plain JSON values."""
@@ -74,17 +152,23 @@ class GraphMetrics:
 
 
 def measure_graph(
-    nodes: int, edges: EdgeList, labels: Sequence[Hashable | None] | None = None
+    nodes: int,
+    edges: EdgeList,
+    labels: Sequence[Hashable | None] | None = None,
+    splits: Sequence[str] | None = None,
+    directed: bool | None = None,
 ) -> GraphMetrics:
     """Measures a graph.
 
     Args:
         nodes: Number of nodes; edges refer to 0 up to this.
-        edges: The edges.
+        edges: The edges, each once.
         labels: The label of each node, None for a node without one; no label agreement when None.
+        splits: The name of each node's split; no edges across splits are counted when None.
+        directed: Whether the graph is; when None, it is where an edge lacks its reverse.
 
     Raises:
-        ValueError: There are no nodes, or the labels are not one a node.
+        ValueError: There are no nodes, or the labels or splits are not one a node.
 
     Example:
         >>> edges = EdgeList(source=[0, 1], target=[1, 0], weight=[0.5, 0.5])
@@ -92,69 +176,184 @@ def measure_graph(
         >>> metrics.isolated_nodes, metrics.label_agreement.share
         (1, 1.0)
     """
+    for name, values in (("labels", labels), ("splits", splits)):
+        if values is not None and len(values) != nodes:
+            raise ValueError(
+                f"Expected {nodes} {name}, one for each node. Received: {len(values)}."
+            )
+    label_numbers, _ = _numbers([] if labels is None else labels, nodes)
+    # A node without a split does not occur, so numbers start at 1 here and at 0 there.
+    split_numbers, names = _numbers([""] * nodes if splits is None else splits, nodes)
+    attributes = Ends(label_numbers.astype(np.uint64), split_numbers - 1)
+    both = EdgeList.concatenate([edges, edges.reversed()])
+    merged = merge_edges(both, np.arange(len(both)) >= len(edges), Symmetrize.NONE)
+    keys = np.arange(nodes, dtype=np.uint64)
+    counts = add_counts(
+        [
+            count_edges(
+                merged.edges,
+                merged.reverse,
+                attributes.select(merged.edges.source),
+                attributes.select(merged.edges.target),
+                names,
+                keys,
+                limit=nodes,
+            ),
+            count_nodes(
+                np.bincount(edges.source, minlength=nodes),
+                np.bincount(edges.target, minlength=nodes),
+                attributes.label,
+            ),
+        ],
+        limit=nodes,
+    )
+    if directed is None:
+        directed = counts.answered_edges + counts.self_loops < counts.edges
+    return summarize_counts(
+        counts, directed=directed, labeled=labels is not None, split=splits is not None
+    )
+
+
+def summarize_counts(
+    counts: GraphCounts, *, directed: bool, labeled: bool, split: bool
+) -> GraphMetrics:
+    """Returns what the counts of a whole graph mean.
+
+    Args:
+        counts: Of all nodes and edges.
+        directed: Whether the graph is.
+        labeled: Whether labels were given.
+        split: Whether splits were given.
+
+    Raises:
+        ValueError: There are no nodes.
+    """
+    nodes, edges = counts.nodes, counts.edges
     if nodes < 1:
         raise ValueError(f"Expected at least one node. Received: nodes={nodes}.")
-    if labels is not None and len(labels) != nodes:
-        raise ValueError(f"Expected {nodes} labels, one for each node. Received: {len(labels)}.")
-    degree = np.bincount(edges.source, minlength=nodes)
-    isolated = int(np.sum((degree == 0) & (np.bincount(edges.target, minlength=nodes) == 0)))
-    low, high = _joined_pairs(nodes, edges)
-    adjacency = coo_matrix((np.ones(len(low), bool), (low, high)), shape=(nodes, nodes))
-    components, component_of = csgraph.connected_components(adjacency, directed=False)
+    joining = edges - counts.self_loops
+    components, largest, reasons = _components(counts)
     return GraphMetrics(
         nodes=nodes,
-        edges=len(edges),
-        pairs=len(low),
-        mean_degree=len(edges) / nodes,
-        degree_histogram={
-            int(value): int(count) for value, count in enumerate(np.bincount(degree)) if count
-        },
-        isolated_nodes=isolated,
-        isolated_share=isolated / nodes,
-        weight_quantiles=_quantiles(edges),
-        components=int(components),
-        largest_component_share=float(np.bincount(component_of).max() / nodes),
-        label_agreement=None if labels is None else _label_agreement(labels, low, high),
+        edges=edges,
+        pairs=counts.pairs,
+        self_loops=counts.self_loops,
+        mean_degree=edges / nodes,
+        degree_histogram=counts.out_degrees.to_dict(),
+        degree_quantiles=_degree_quantiles(counts.out_degrees),
+        in_degree_histogram=counts.in_degrees.to_dict() if directed else None,
+        in_degree_quantiles=_degree_quantiles(counts.in_degrees) if directed else None,
+        reciprocity=counts.answered_edges / joining if directed and joining else None,
+        isolated_nodes=counts.isolated,
+        isolated_share=counts.isolated / nodes,
+        weight_quantiles=_weight_quantiles(counts),
+        weight_quantiles_exact=counts.weights.shift == 0,
+        components=components,
+        largest_component_share=largest,
+        label_agreement=_label_agreement(counts) if labeled else None,
+        split_edges=_split_edges(counts) if split else None,
+        cross_split_edges=(
+            sum(count for ends, count in counts.between_splits.items() if ends[0] != ends[1])
+            if split
+            else None
+        ),
+        dangling=_dangling(counts),
+        not_measured=reasons,
     )
 
 
-def _joined_pairs(nodes: int, edges: EdgeList) -> tuple[Any, Any]:
-    """Returns the lower and the higher node of each joined pair, each pair once, no loops."""
-    low = np.minimum(edges.source, edges.target)
-    high = np.maximum(edges.source, edges.target)
-    keys = np.unique((low * nodes + high)[low != high])
-    return keys // nodes, keys % nodes
-
-
-def _quantiles(edges: EdgeList) -> dict[str, float]:
-    if not len(edges):
-        return {}
-    values = np.quantile(edges.weight.astype(np.float64), _QUANTILES)
-    return {str(q): round(float(value), 6) for q, value in zip(_QUANTILES, values, strict=True)}
-
-
-def _label_agreement(labels: Sequence[Hashable | None], low: Any, high: Any) -> LabelAgreement:
+def _numbers(
+    values: Sequence[Hashable | None], nodes: int
+) -> tuple[NDArray[np.int64], list[Any]]:
+    """Returns the number of each value, from 1, with 0 for None; and the values in that order."""
     numbers: dict[Hashable, int] = {}
-    # -1 marks a node without a label; what the labels are does not matter, only which are equal.
-    classes = np.array(
-        [-1 if label is None else numbers.setdefault(label, len(numbers)) for label in labels],
-        np.int64,
-    )
-    counts = np.bincount(classes[classes >= 0], minlength=1).astype(np.float64)
-    labeled = int(counts.sum())
-    both = (classes[low] >= 0) & (classes[high] >= 0)
-    pairs = int(both.sum())
-    equal = int(np.sum(both & (classes[low] == classes[high])))
-    interval = wilson_interval(equal, pairs)
+    found = [0 if one is None else numbers.setdefault(one, len(numbers) + 1) for one in values]
+    return np.array(found or [0] * nodes, np.int64), list(numbers)
+
+
+def _components(counts: GraphCounts) -> tuple[int | None, float | None, dict[str, str]]:
+    if counts.components.overflowed:
+        reason = "more nodes than fit the memory of one worker"
+        return None, None, {"components": reason, "largest_component_share": reason}
+    sizes = counts.components.sizes()
+    alone = counts.nodes - len(counts.components.members)
+    return len(sizes) + alone, max(1, *sizes[:1].tolist(), 0) / counts.nodes, {}
+
+
+def _degree_quantiles(degrees: Tally) -> dict[str, int]:
+    ends = np.cumsum(degrees.counts[:, 0])
+    if not len(ends):
+        return {}
+    # The smallest degree that a share of the nodes does not exceed: a degree that occurs.
+    places = [int(np.searchsorted(ends, np.ceil(q * ends[-1]))) for q in _DEGREE_QUANTILES]
+    return {
+        str(q): int(degrees.keys[place])
+        for q, place in zip(_DEGREE_QUANTILES, places, strict=True)
+    }
+
+
+def _weight_quantiles(counts: GraphCounts) -> dict[str, float]:
+    if not counts.edges:
+        return {}
+    return {str(q): round(counts.weights.quantile(q), 6) for q in _QUANTILES}
+
+
+def _label_agreement(counts: GraphCounts) -> LabelAgreement:
+    per_label = counts.labels.counts[:, 0].astype(np.float64)
+    labeled = int(per_label.sum())
+    pairs, equal = (int(total) for total in counts.weights.tally.counts[:, 1:].sum(axis=0))
+    low, high = wilson_interval(equal, pairs)
     return LabelAgreement(
         labeled_nodes=labeled,
         pairs=pairs,
         share=equal / pairs if pairs else None,
-        low=interval[0],
-        high=interval[1],
+        low=low,
+        high=high,
         chance=(
-            float(np.sum(counts * (counts - 1)) / (labeled * (labeled - 1)))
+            float(np.sum(per_label * (per_label - 1)) / (labeled * (labeled - 1)))
             if labeled > 1
             else None
         ),
+        by_weight=tuple(_weight_groups(counts)),
+    )
+
+
+def _weight_groups(counts: GraphCounts) -> Iterable[WeightGroup]:
+    present = counts.weights.tally.counts[:, 1] > 0
+    weights = counts.weights.values[present]
+    pairs, equal = counts.weights.tally.counts[present, 1:].T
+    ends = np.cumsum(pairs)
+    # Twice the place of a weight's middle pair, so that it stays an integer.
+    group = (2 * ends - pairs) * _GROUPS // (2 * ends[-1]) if len(ends) else ends
+    for number in np.unique(group):
+        rows = group == number
+        total, agreeing = int(pairs[rows].sum()), int(equal[rows].sum())
+        low, high = wilson_interval(agreeing, total)
+        yield WeightGroup(
+            min_weight=round(float(weights[rows].min()), 6),
+            max_weight=round(float(weights[rows].max()), 6),
+            pairs=total,
+            share=agreeing / total,
+            low=low,
+            high=high,
+        )
+
+
+def _split_edges(counts: GraphCounts) -> dict[str, dict[str, int]]:
+    names = sorted({name for ends in counts.between_splits for name in ends})
+    return {
+        source: {target: counts.between_splits.get((source, target), 0) for target in names}
+        for source in names
+    }
+
+
+def _dangling(counts: GraphCounts) -> DanglingEdges | None:
+    if not counts.dangling_ids:
+        return None
+    return DanglingEdges(
+        ids=counts.dangling_ids,
+        names=tuple(name.decode("utf-8", "backslashreplace") for name in counts.dangling_names),
+        edges=counts.dangling_edges,
+        sources=counts.dangling_sources,
+        targets=counts.dangling_targets,
     )
