@@ -31,7 +31,7 @@ from nsl_tfx.graph.joining import (
     WriteCounts,
     WriteShards,
 )
-from nsl_tfx.graph.packing import augment_schema, carried_features
+from nsl_tfx.graph.schema import augment_schema, carried_features
 from nsl_tfx.io import read_schema, staged
 
 _RECORD_COLUMN = "__nsl_tfx_record__"

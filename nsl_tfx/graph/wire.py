@@ -1,0 +1,350 @@
+"""The wire format of a tf.Example, as far as moving its features about needs it.
+
+A serialized tf.Example is one field that holds entries, each of a feature's name and its value. To
+move a feature, only names and lengths have to be read and written; values are copied as they are.
+The format allows an example to be written in many ways. Here it is brought into one of them, the
+canonical one, in which names ascend and nothing is there twice or for nothing; what is written in
+an odd way goes through the protobuf library once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+# Field 1 or 2 of a message, of a type that has a length.
+_FIRST = 0x0A
+_SECOND = 0x12
+_FIRST_TAG = b"\x0a"
+_SECOND_TAG = b"\x12"
+_MORE = 0x80
+# What is remembered, of each kind, before all of it is forgotten: this bounds its memory.
+_MAX_KNOWN = 1 << 14
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Header:
+    """What stands before a feature's value; one object for all features that are alike in it.
+
+    Attributes:
+        name: The feature's name.
+        size: Bytes of the value.
+        text: The header itself.
+        width: Bytes of `text`.
+    """
+
+    name: bytes
+    size: int
+    text: bytes
+    width: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layout:
+    """Which features an example has; one object for all examples that are alike in it.
+
+    Attributes:
+        names: Their names, ascending.
+    """
+
+    names: tuple[bytes, ...]
+
+
+class Split(NamedTuple):
+    """A tf.Example, taken apart.
+
+    Attributes:
+        record: The example, serialized, in canonical form.
+        features: The header of each feature, and where its value begins in `record`.
+        layout: Which features these are.
+    """
+
+    record: bytes
+    features: Sequence[tuple[Header, int]]
+    layout: Layout
+
+    def value(self, name: bytes) -> bytes | None:
+        """Returns a feature's value, serialized; None where the feature is absent."""
+        for header, begin in self.features:
+            if header.name == name:
+                return self.record[begin : begin + header.size]
+        return None
+
+
+class Splitter:
+    """Finds the features of serialized tf.Examples.
+
+    Example:
+        >>> split = Splitter().split(join_features([(b"y", b"two"), (b"x", b"one")]))
+        >>> split.layout.names, split.value(b"y")
+        ((b'x', b'y'), b'two')
+    """
+
+    def __init__(self) -> None:
+        # By the start of an entry up to the end of its name.
+        self._headers: dict[bytes, Header] = {}
+        self._layouts: dict[tuple[bytes, ...], Layout] = {}
+        # By the example's size: what stands before its features, and these.
+        self._recent: dict[int, tuple[bytes, Sequence[tuple[Header, int]], Layout]] = {}
+
+    def split(self, record: bytes) -> Split:
+        """Takes an example apart, and makes it canonical first.
+
+        Raises:
+            ValueError: The record is no tf.Example.
+        """
+        # Most examples are like another one of their size.
+        recent = self._recent.get(len(record))
+        if recent is not None and record.startswith(recent[0]):
+            for header, begin in recent[1]:
+                if not record.startswith(header.text, begin - header.width):
+                    break
+            else:
+                return Split(record, recent[1], recent[2])
+        return self._split_new(record)
+
+    def _split_new(self, record: bytes) -> Split:
+        features = self._find(record)
+        if features is None:
+            record = normalize(record)
+            features = self._find(record)
+            assert features is not None, "what is normalized can be taken apart"
+        names = tuple([header.name for header, _ in features])
+        if any(names[i] > names[i + 1] for i in range(len(names) - 1)):
+            record = frame_features(
+                [
+                    record[begin - header.width : begin + header.size]
+                    for header, begin in sorted(features, key=lambda one: one[0].name)
+                ]
+            )
+            return self.split(record)
+        layout = self._layouts.get(names)
+        if layout is None:
+            layout = _remember(self._layouts, names, Layout(names))
+        start = features[0][1] - features[0][0].width if features else 0
+        _remember(self._recent, len(record), (record[:start], features, layout))
+        return Split(record, features, layout)
+
+    def _find(self, record: bytes) -> list[tuple[Header, int]] | None:
+        """Returns the features in their order; None where the record is written in an odd way."""
+        try:
+            return self._scan(record)
+        except (IndexError, UnicodeDecodeError):
+            return None
+
+    def _scan(self, record: bytes) -> list[tuple[Header, int]] | None:
+        size = len(record)
+        if not size:
+            return []
+        position, end = _span(record, 0, _FIRST)
+        if end != size:
+            return None
+        known = self._headers
+        features = []
+        while position < size:
+            # The entry's length has one byte or two in most entries, the name's has one.
+            name = position + (4 if record[position + 1] < _MORE else 5)
+            start = record[position : name + record[name - 1]]
+            header = known.get(start)
+            if header is None or not record.startswith(header.text, position):
+                header = _read_header(record, position)
+                _remember(known, start, header)
+            begin = position + header.width
+            features.append((header, begin))
+            position = begin + header.size
+        if position != size or len({header.name for header, _ in features}) < len(features):
+            return None
+        return features
+
+
+def join_features(features: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Returns the serialized tf.Example of names and values, in their order.
+
+    Example:
+        >>> join_features([])
+        b''
+    """
+    parts: list[bytes] = []
+    for name, value in features:
+        parts += [entry_header(name, len(value)), value]
+    return frame_features(parts)
+
+
+def frame_features(parts: list[bytes]) -> bytes:
+    """Returns the serialized tf.Example whose entries are the parts, joined."""
+    if not parts:
+        return b""
+    size = sum(map(len, parts))
+    return b"".join([features_header(size), *parts])
+
+
+def features_header(size: int) -> bytes:
+    """Returns what stands before the entries of a tf.Example, which have `size` bytes."""
+    return _FIRST_TAG + encode_varint(size)
+
+
+def entry_header(name: bytes, size: int) -> bytes:
+    """Returns what stands before a feature's value, which has `size` bytes."""
+    inside = b"".join(
+        (_FIRST_TAG, encode_varint(len(name)), name, _SECOND_TAG, encode_varint(size))
+    )
+    return b"".join((_FIRST_TAG, encode_varint(len(inside) + size), inside))
+
+
+def encode_varint(number: int) -> bytes:
+    r"""Returns a number that is not negative as bytes of seven bits, the lowest first.
+
+    Example:
+        >>> encode_varint(300)
+        b'\xac\x02'
+    """
+    if number < _MORE:
+        return _SMALL[number]
+    result = bytearray()
+    while number >= _MORE:
+        result.append(number & 0x7F | _MORE)
+        number >>= 7
+    result.append(number)
+    return bytes(result)
+
+
+def normalize(record: bytes) -> bytes:
+    """Returns the same tf.Example, written in the way that can be split.
+
+    What the format allows and tf.Examples do not hold (unknown fields) is dropped.
+
+    Raises:
+        ValueError: The record is no tf.Example.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        example = _example_type().FromString(record)
+        example.DiscardUnknownFields()
+        values = {
+            name.encode(): feature.SerializeToString(deterministic=True)
+            for name, feature in example.features.feature.items()
+        }
+    except (DecodeError, UnicodeError) as error:
+        raise ValueError(
+            f"Expected a serialized tf.Example. Received {len(record)} bytes that are none "
+            f"({error}). Write the records as tf.Examples, or name other files."
+        ) from error
+    return join_features(sorted(values.items()))
+
+
+def read_values(value: bytes) -> list[bytes] | list[float] | list[int]:
+    """Returns the values of a feature.
+
+    Args:
+        value: The feature, serialized.
+
+    Raises:
+        ValueError: It is no feature.
+    """
+    short = _short_bytes(value)
+    if short is not None:
+        return [short]
+    from google.protobuf.message import DecodeError
+
+    try:
+        feature = _feature_type().FromString(value)
+    except DecodeError as error:
+        raise ValueError(f"Expected the values of a feature. They are damaged ({error}).") from None
+    kind = feature.WhichOneof("kind")
+    return list(getattr(feature, kind).value) if kind else []
+
+
+def read_single(value: bytes) -> bytes | None:
+    r"""Returns a feature's only value as bytes, an integer as its digits; None where it has none.
+
+    Args:
+        value: The feature, serialized.
+
+    Raises:
+        ValueError: It has several values, or one that is neither bytes nor an integer.
+
+    Example:
+        >>> read_single(b"\x0a\x04\x0a\x02me")
+        b'me'
+    """
+    values = read_values(value)
+    if len(values) > 1:
+        raise ValueError(f"Expected at most one value. Received: {len(values)}.")
+    if not values:
+        return None
+    (single,) = values
+    if isinstance(single, float):
+        raise ValueError(f"Expected bytes or an integer. Received: {single!r} (a float).")
+    return single if isinstance(single, bytes) else b"%d" % single
+
+
+_SMALL = [bytes([number]) for number in range(_MORE)]
+
+
+def _short_bytes(value: bytes) -> bytes | None:
+    """Returns the single bytes that a feature holds where both of its lengths take one byte."""
+    size = len(value)
+    if not (4 <= size < _MORE and value[0] == _FIRST == value[2]):
+        return None
+    return value[4:] if value[1] == size - 2 and value[3] == size - 4 else None
+
+
+def _read_header(record: bytes, position: int) -> Header:
+    """Returns the header of the entry that begins at `position`.
+
+    Raises:
+        IndexError: The entry is written in an odd way, or none.
+        UnicodeDecodeError: Its name is no text.
+    """
+    inside, end = _span(record, position, _FIRST)
+    name_begin, name_end = _span(record, inside, _FIRST)
+    begin, value_end = _span(record, name_end, _SECOND)
+    if not value_end == end <= len(record):
+        raise IndexError
+    name = record[name_begin:name_end]
+    name.decode()
+    return Header(name, end - begin, record[position:begin], begin - position)
+
+
+def _span(record: bytes, position: int, tag: int) -> tuple[int, int]:
+    """Returns where a field's content begins and ends.
+
+    Raises:
+        IndexError: It has another tag, or its length is not written in the shortest way.
+    """
+    if record[position] != tag:
+        raise IndexError
+    position += 1
+    byte = record[position]
+    length, shift = byte & 0x7F, 0
+    while byte & _MORE:
+        position += 1
+        shift += 7
+        byte = record[position]
+        length |= (byte & 0x7F) << shift
+    if shift and not byte:
+        raise IndexError
+    position += 1
+    return position, position + length
+
+
+def _remember(known: dict[Any, Any], key: Any, value: Any) -> Any:
+    if len(known) >= _MAX_KNOWN:
+        known.clear()
+    known[key] = value
+    return value
+
+
+# TensorFlow takes seconds to load; only examples that are written in an odd way need it.
+def _example_type() -> Any:
+    from tensorflow.core.example import example_pb2
+
+    return example_pb2.Example
+
+
+def _feature_type() -> Any:
+    from tensorflow.core.example import feature_pb2
+
+    return feature_pb2.Feature
