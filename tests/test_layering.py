@@ -33,9 +33,10 @@ LAYERS = {
     "trainer": _TRAINER,
     "graph": {"configs", *_LEAVES},
     "robustness": {*_MODEL, *_LEAVES},
+    "tools": {"configs", "console", "graph", *_LEAVES},
     "components": _COMPONENTS,
     "pipelines": {*_COMPONENTS, "components"},
-    "cli": {"configs", "console", "pipelines"},
+    "cli": {"configs", "console", "graph", "pipelines", "tools", *_LEAVES},
 }
 
 HEAVY = ("numpy", "faiss", "scipy", "tensorflow", "keras", "matplotlib", "apache_beam", "tfx")
@@ -45,6 +46,7 @@ ALLOWED = {
     "nsl_tfx": set(),
     "nsl_tfx.configs": set(),
     "nsl_tfx.estimator": set(),
+    "nsl_tfx.tools": set(),
     "nsl_tfx.cli": set(),
     "nsl_tfx.io": set(),
     "nsl_tfx.io.tfrecords": set(),

@@ -101,8 +101,8 @@ class Graph:
             TypeError: As `from_edges`.
             ValueError: As `from_edges`, or a column is missing.
         """
-        columns = _columns(table, table.column_names, source, target, weight)
-        return cls.from_edges(*columns, nodes=nodes, directed=directed)
+        starts, ends, weights = _columns(table, table.column_names, source, target, weight)
+        return cls.from_edges(starts, ends, weights, nodes, directed)
 
     def to_pandas(self, decode: bool = False) -> Any:
         """Returns the edges as a DataFrame: `source`, `target` and `weight` (float32).
@@ -143,8 +143,8 @@ class Graph:
             >>> Graph.from_pandas(frame).ids
             [b'1', b'2', b'3']
         """
-        columns = _columns(frame, list(frame.columns), source, target, weight)
-        return cls.from_edges(*columns, nodes=nodes, directed=directed)
+        starts, ends, weights = _columns(frame, list(frame.columns), source, target, weight)
+        return cls.from_edges(starts, ends, weights, nodes, directed)
 
     def to_csr(self) -> tuple[csr_array, NDArray[np.object_]]:
         """Returns the matrix of weights, float32 `[nodes, nodes]`, and the ids of its rows.

@@ -6,8 +6,10 @@ import contextlib
 import gzip
 import io
 import math
+import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any
 
 from nsl_tfx.graph import storage
 from nsl_tfx.graph.publishing import published_text
@@ -71,7 +73,7 @@ def add_undirected_edges(graph: GraphDict) -> None:
         add_edge(graph, (target, source, weight))
 
 
-def read_tsv_graph(filename: str) -> GraphDict:
+def read_tsv_graph(filename: str | os.PathLike[str]) -> GraphDict:
     """Reads a graph from lines of `source<TAB>target`, each perhaps with `<TAB>weight`.
 
     Blank lines are passed over. A missing weight is 1; of two edges between the same nodes, the one
@@ -94,18 +96,18 @@ def read_tsv_graph(filename: str) -> GraphDict:
         {'a': {'b': 0.5}}
     """
     graph: GraphDict = {}
-    with _open_text(filename) as lines:
-        for number, line in enumerate(lines, start=1):
-            text = line.rstrip("\r\n")
-            if text:
-                try:
-                    add_edge(graph, _split(text))
-                except ValueError as error:
-                    raise ValueError(f"{filename}, line {number}: {error}") from error
+    for number, line in enumerate(_read_lines(os.fspath(filename)), start=1):
+        if line:
+            try:
+                add_edge(graph, _split(line))
+            except ValueError as error:
+                raise ValueError(f"{filename}, line {number}: {error}") from error
     return graph
 
 
-def write_tsv_graph(filename: str, graph: Mapping[str, Mapping[str, float]]) -> None:
+def write_tsv_graph(
+    filename: str | os.PathLike[str], graph: Mapping[str, Mapping[str, float]]
+) -> None:
     """Writes a graph as lines of `source<TAB>target<TAB>weight`, sorted by source and target.
 
     Weights have six decimals, as NSL's have; one that would so become zero is written in full.
@@ -117,7 +119,7 @@ def write_tsv_graph(filename: str, graph: Mapping[str, Mapping[str, float]]) -> 
     Raises:
         ValueError: An id is empty or holds a tab or a line's end, or a weight is not finite.
     """
-    with published_text(filename) as file:
+    with published_text(os.fspath(filename)) as file:
         for source in sorted(graph):
             targets = graph[source]
             for target in sorted(targets):
@@ -158,18 +160,24 @@ def _check_id(node: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _open_text(path: str) -> Iterator[TextIO]:
-    with contextlib.ExitStack() as stack:
-        raw: BinaryIO
-        if "://" in path:
-            raw = io.BytesIO(storage.read_bytes(path))
-        else:
-            raw = stack.enter_context(open(path, "rb"))
-        if raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC:
+def _read_lines(path: str) -> Iterator[str]:
+    """Yields the lines of a text file, gzipped or not, without their ends."""
+    try:
+        with contextlib.ExitStack() as stack:
+            raw: Any = (
+                io.BytesIO(storage.read_bytes(path))
+                if "://" in path
+                else stack.enter_context(open(path, "rb"))
+            )
+            packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
             raw.seek(0)
-            raw = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
-        else:
-            raw.seek(0)
-        # "\n" alone ends a line: a lone "\r" may be part of an id. A byte-order mark is no id.
-        yield io.TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="\n")
+            # "\n" alone ends a line: a lone "\r" may be part of an id. A byte-order mark is no id.
+            content = stack.enter_context(gzip.open(raw)) if packed else raw
+            lines = io.TextIOWrapper(content, "utf-8-sig", "surrogateescape", newline="\n")
+            for line in lines:
+                yield line.removesuffix("\n").removesuffix("\r")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(
+            f"Expected {path} to be a whole gzip file. It is cut off or damaged ({error}); copy or "
+            "write it again."
+        ) from error

@@ -1,0 +1,130 @@
+"""Ids and embeddings out of files of tf.Examples, and what comparing them costs."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+
+from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.graph.blocks import Block, join_blocks, read_block
+from nsl_tfx.io import RecordBlock, read_record_blocks
+from nsl_tfx.tools.progress import Advance, progress
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+# Multiplications a second and core: measured for blocked products of float32 matrices on a core of
+# a server, halved, because a promise of time is better too long.
+_RATE = 12e9
+# What a search holds beside the embeddings: a copy of unit length, and blocks of products.
+_COPIES = 3
+
+
+def find_files(paths: Paths) -> list[str]:
+    """Returns the files that paths and globs name, sorted, each once.
+
+    A path that exists is taken as it is, whatever it holds. Plain paths do not load TensorFlow.
+
+    Raises:
+        FileNotFoundError: One of the paths names no file.
+
+    Example:
+        >>> find_files(__file__) == [__file__]
+        True
+    """
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    files: set[str] = set()
+    for path in map(os.fspath, given):
+        found = _matching(path)
+        if not found:
+            raise FileNotFoundError(
+                f"Expected {path!r} to name a file, or to be a glob that matches some. Received "
+                f"no such file. Of a folder's files, say which: {path.rstrip('/')}/*."
+            )
+        files.update(found)
+    if not files:
+        raise FileNotFoundError("Expected at least one file. Received none.")
+    return sorted(files)
+
+
+def read_embeddings(paths: Paths, config: SimilarityGraphConfig) -> Block:
+    """Returns the ids, vectors and labels of all examples in TFRecord files, gzipped or not.
+
+    Args:
+        paths: Files and globs.
+        config: Which features hold them.
+
+    Raises:
+        FileNotFoundError: A path names no file.
+        ValueError: A file is damaged, an example lacks its id or its vector, or the vectors are not
+            of one length; or there is no example.
+    """
+    # Arrow's reader of tf.Examples loads what neither a config nor a help text needs.
+    from nsl_tfx.io.decoding import decode_features
+
+    features = [config.id_feature, config.embedding_feature or ""]
+    features += [config.label_feature] if config.label_feature else []
+    with progress("Reading", None, "examples") as advance:
+        blocks = [
+            read_block(decode_features(records, features), config)
+            for records in _counted(find_files(paths), advance)
+        ]
+    if not blocks:
+        raise ValueError(f"Expected examples in {paths}. Received none: the files are empty.")
+    return join_blocks(blocks, config.embedding_feature or "")
+
+
+def describe_search(rows: int, dimension: int) -> str:
+    """Returns how long comparing all pairs takes here, and what memory it needs, as text.
+
+    Example:
+        >>> print(describe_search(50_000, 100).split(":")[0])
+        50,000 vectors of 100 numbers
+    """
+    cores = len(os.sched_getaffinity(0))
+    seconds = rows**2 * dimension / (_RATE * cores)
+    memory = _COPIES * 4 * rows * dimension
+    return (
+        f"{rows:,} vectors of {dimension:,} numbers: at most about {format_seconds(seconds)} on "
+        f"{cores} cores and {format_bytes(memory)} of memory, beside the edges."
+    )
+
+
+def format_seconds(seconds: float) -> str:
+    """Returns a time as text.
+
+    Example:
+        >>> format_seconds(5), format_seconds(200), format_seconds(8000)
+        ('5 s', '3 min', '2.2 h')
+    """
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+def format_bytes(count: float) -> str:
+    """Returns a number of bytes as text.
+
+    Example:
+        >>> format_bytes(200), format_bytes(3 << 20), format_bytes(5 << 29)
+        ('1 MiB', '3 MiB', '2.5 GiB')
+    """
+    mebibytes = count / (1 << 20)
+    return f"{max(1, round(mebibytes))} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:,.1f} GiB"
+
+
+def _matching(path: str) -> list[str]:
+    if "://" in path:
+        import tensorflow as tf
+
+        return [str(found) for found in tf.io.gfile.glob(path)]
+    if os.path.isfile(path):
+        return [path]
+    return [found for found in glob.glob(path) if os.path.isfile(found)]
+
+
+def _counted(files: list[str], advance: Advance) -> Iterator[RecordBlock]:
+    for file in files:
+        for block in read_record_blocks(file):
+            yield block
+            advance(len(block[2]))
