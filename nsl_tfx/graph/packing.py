@@ -185,7 +185,7 @@ def pack_rows(
     rows: Iterable[int],
     first: NDArray[np.int64],
     targets: NDArray[np.int64],
-    weights: NDArray[np.floating],
+    weights: NDArray[np.float64] | NDArray[np.float32],
 ) -> Iterator[bytes]:
     """Yields rows with their neighbors, one at a time.
 

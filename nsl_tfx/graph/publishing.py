@@ -15,7 +15,7 @@ _GZIP_LEVEL = 6
 
 
 @contextlib.contextmanager
-def published(path: str) -> Iterator[BinaryIO]:
+def published(path: str, compress: bool = True) -> Iterator[BinaryIO]:
     """Gives a binary file to write to, which gets its name once the block ends well.
 
     After an error nothing of it is left, and a file that had the name before stays.
@@ -24,6 +24,8 @@ def published(path: str) -> Iterator[BinaryIO]:
         path: The file, local or with a scheme such as `gs://`; its folder is made where it is
             missing. Gzipped where the name ends in `.gz`, without a name or a time inside, so that
             equal content gives equal bytes.
+        compress: Whether such a name is heeded; a writer that compresses by itself sets it to
+            False.
 
     Yields:
         The open file.
@@ -45,7 +47,7 @@ def published(path: str) -> Iterator[BinaryIO]:
     temporary = f"{path}.{os.getpid()}.part"
     try:
         with _open(temporary) as raw:
-            if path.endswith(".gz"):
+            if compress and path.endswith(".gz"):
                 with gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as packed:
                     yield cast(BinaryIO, packed)
             else:

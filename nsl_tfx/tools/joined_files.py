@@ -1,0 +1,162 @@
+"""Examples and edges out of files, joined in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nsl_tfx.configs import GraphNeighborConfig, TieOrder
+from nsl_tfx.graph.choosing import choose_neighbors, first_of_each
+from nsl_tfx.graph.numbering import number_ids
+from nsl_tfx.graph.packing import Packer, pack_rows
+from nsl_tfx.graph.rows import RowReader
+from nsl_tfx.io import read_record_blocks
+from nsl_tfx.tools.embeddings import format_bytes
+from nsl_tfx.tools.progress import Advance, progress
+from nsl_tfx.tools.tsv_edges import read_tsv_edges
+
+_ROWS_AT_ONCE = 1 << 10
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class JoinedFiles:
+    """Examples in memory, and the edges between them.
+
+    Attributes:
+        records: The labeled examples in the order of the files, then the others; serialized.
+        num_labeled: How many are labeled.
+        node: The number of each one's id, in ascending order of ids, `[records]`.
+        source: Row in `records` of each edge's start, `[edges]`.
+        target: Of its end.
+        weight: float64 `[edges]`.
+    """
+
+    records: Sequence[bytes]
+    num_labeled: int
+    node: NDArray[np.int64]
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def read(
+        cls,
+        labeled: Sequence[str],
+        unlabeled: Sequence[str],
+        graph: Sequence[str],
+        id_feature: str,
+        add_undirected_edges: bool,
+    ) -> JoinedFiles:
+        """Reads files; an edge of which an end has no example, or no labeled one to start, goes.
+
+        Args:
+            labeled: TFRecord files of the examples that get neighbors.
+            unlabeled: Of those that are neighbors alone.
+            graph: TSV files.
+            id_feature: The feature that holds each example's id.
+            add_undirected_edges: Whether each edge counts in both directions.
+
+        Raises:
+            ValueError: A file is damaged, a record or a line is wrong, or two examples of one kind
+                have one id.
+        """
+        ids, records = _read_examples(labeled, id_feature)
+        more_ids, more_records = _read_examples(unlabeled, id_feature)
+        known = set(ids)
+        for identity, record in zip(more_ids, more_records, strict=True):
+            if identity not in known:
+                ids.append(identity)
+                records.append(record)
+        num_labeled = len(known)
+        edges = read_tsv_edges(graph)
+        source_ids, target_ids, weight = edges
+        if add_undirected_edges:
+            source_ids, target_ids = (
+                pa.chunked_array([*edges.source.chunks, *edges.target.chunks], pa.binary()),
+                pa.chunked_array([*edges.target.chunks, *edges.source.chunks], pa.binary()),
+            )
+            weight = np.concatenate([weight, weight])
+        found, (node, source, target) = number_ids(
+            pa.array(ids, pa.binary()), source_ids, target_ids
+        )
+        row = np.full(len(found), -1, np.int64)
+        row[node] = np.arange(len(node))
+        source, target = row[source], row[target]
+        kept = (source >= 0) & (source < num_labeled) & (target >= 0)
+        return cls(records, num_labeled, node, source[kept], target[kept], weight[kept])
+
+    def pack(self, max_neighbors: int | None, advance: Advance) -> Iterator[bytes]:
+        """Yields the labeled examples with their neighbors.
+
+        Args:
+            max_neighbors: Neighbors of an example; all when None.
+            advance: Is told of so many more examples.
+
+        Raises:
+            ValueError: A new feature's name is taken.
+        """
+        chosen = choose_neighbors(
+            self.source, self.node[self.target], self.weight, max_neighbors, TieOrder.HIGHEST_ID
+        )
+        rows = pack_rows(
+            Packer(GraphNeighborConfig()),
+            self.records,
+            range(self.num_labeled),
+            first_of_each(self.source[chosen], self.num_labeled),
+            self.target[chosen],
+            self.weight[chosen],
+        )
+        for count, packed in enumerate(rows, start=1):
+            yield packed
+            if not count % _ROWS_AT_ONCE:
+                advance(_ROWS_AT_ONCE)
+        advance(self.num_labeled % _ROWS_AT_ONCE)
+
+
+def check_max_neighbors(number: int | None) -> None:
+    """Raises ValueError where a number of neighbors is negative."""
+    if number is not None and number < 0:
+        raise ValueError(
+            f"Expected max_nbrs >= 0 (neighbors), or None for all. Received: {number}."
+        )
+
+
+def describe_files(files: Sequence[str]) -> str:
+    """Returns what memory the examples of files will take, as text."""
+    local = [file for file in files if "://" not in file]
+    size = format_bytes(sum(map(os.path.getsize, local)))
+    packed = any(file.endswith(".gz") for file in files)
+    more = "; several times that where files are gzipped" if packed else ""
+    elsewhere = ", beside those that are not local" if len(local) < len(files) else ""
+    return f"Examples of {len(files)} files take {size} of memory{more}{elsewhere}."
+
+
+def _read_examples(files: Sequence[str], id_feature: str) -> tuple[list[bytes], list[bytes]]:
+    """Returns ids and records.
+
+    Raises:
+        ValueError: Two have one id.
+    """
+    reader = RowReader(id_feature)
+    place: dict[bytes, tuple[str, int]] = {}
+    records: list[bytes] = []
+    with progress("Reading", None, "examples") as advance:
+        for file in files:
+            for block in read_record_blocks(file):
+                rows = reader.read(block, "")
+                for number, identity in enumerate(rows.ids, start=block[1]):
+                    there = place.setdefault(identity, (file, number))
+                    if there != (file, number):
+                        raise ValueError(
+                            f"Expected every id once. Received {identity!r} at {there[0]}, record "
+                            f"{there[1]}, and at {file}, record {number} (from 0). Remove one of "
+                            "them, or give them ids of their own."
+                        )
+                records += rows.records
+                advance(len(rows.records))
+    return list(place), records
