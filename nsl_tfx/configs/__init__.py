@@ -23,7 +23,7 @@ from nsl_tfx.configs.adversarial import (
     make_trades_reg_config,
     make_virtual_adv_reg_config,
 )
-from nsl_tfx.configs.augmentation import AugmentConfig
+from nsl_tfx.configs.augmentation import AugmentConfig, TieOrder
 from nsl_tfx.configs.decay import DecayConfig, DecayType
 from nsl_tfx.configs.distance import (
     DEFAULT_DISTANCE_PARAMS,
@@ -33,12 +33,20 @@ from nsl_tfx.configs.distance import (
     TransformType,
 )
 from nsl_tfx.configs.graph_builder import GraphBuilderConfig
+from nsl_tfx.configs.graph_import import (
+    DanglingIds,
+    GraphFormat,
+    GraphImportConfig,
+    InvalidEdges,
+    SelfLoops,
+)
 from nsl_tfx.configs.graph_regularization import (
     NUM_NEIGHBORS_FEATURE,
     GraphNeighborConfig,
     GraphRegConfig,
     make_graph_reg_config,
 )
+from nsl_tfx.configs.identification import ExistingIds, IdentifyConfig
 from nsl_tfx.configs.integration import IntegrationConfig, IntegrationType
 from nsl_tfx.configs.norm import NormType
 from nsl_tfx.configs.robustness import AttackName, RobustnessConfig
@@ -63,24 +71,32 @@ __all__ = [
     "AdvTargetType",
     "AttackName",
     "AugmentConfig",
+    "DanglingIds",
     "DecayConfig",
     "DecayType",
     "DistanceConfig",
     "DistanceType",
     "EmbeddingModelConfig",
+    "ExistingIds",
     "GraphBuilderConfig",
+    "GraphFormat",
+    "GraphImportConfig",
     "GraphNeighborConfig",
     "GraphRegConfig",
+    "IdentifyConfig",
     "IntegrationConfig",
     "IntegrationType",
+    "InvalidEdges",
     "InvalidExamples",
     "NormType",
     "Reduction",
     "RobustnessConfig",
     "SearchMethod",
+    "SelfLoops",
     "Similarity",
     "SimilarityGraphConfig",
     "Symmetrize",
+    "TieOrder",
     "TradesRegConfig",
     "TrainerConfig",
     "TransformType",

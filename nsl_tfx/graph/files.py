@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,13 @@ EDGE_SCHEMA = pa.schema(
 
 # A row group is what a reader takes at once; a shard is what one worker reads or writes.
 _ROWS_IN_GROUP = 1 << 18
-_EDGES_IN_SHARD = 1 << 21
+EDGES_IN_SHARD = 1 << 21
+
+# A file's name and its number of edges: `file` and `edges`.
+Shard = dict[str, Any]
 
 
-def edge_table(ids: Sequence[bytes], edges: EdgeList) -> pa.Table:
+def edge_table(ids: Sequence[bytes] | pa.Array, edges: EdgeList) -> pa.Table:
     """Returns the edges as a table of ids, in the edges' order.
 
     Args:
@@ -39,7 +42,7 @@ def edge_table(ids: Sequence[bytes], edges: EdgeList) -> pa.Table:
         >>> edge_table([b"a", b"b"], EdgeList([0], [1], [0.5])).to_pydict()
         {'source': [b'a'], 'target': [b'b'], 'weight': [0.5]}
     """
-    names = pa.array(ids, pa.binary())
+    names = ids if isinstance(ids, pa.Array) else pa.array(ids, pa.binary())
     columns = [names.take(pa.array(ends)) for ends in (edges.source, edges.target)]
     return pa.Table.from_arrays([*columns, pa.array(edges.weight)], schema=EDGE_SCHEMA)
 
@@ -49,7 +52,7 @@ def write_graph(
     ids: Sequence[bytes],
     edges: EdgeList,
     info: Mapping[str, Any],
-    edges_in_shard: int = _EDGES_IN_SHARD,
+    edges_in_shard: int = EDGES_IN_SHARD,
 ) -> None:
     """Writes a graph: `edges-SSSSS-of-NNNNN.parquet`, then `graph.json`.
 
@@ -63,35 +66,82 @@ def write_graph(
         info: Further content of `graph.json`.
         edges_in_shard: Edges of one file.
     """
+    remove_graph(folder)
+    shards = write_edges(folder, ids, edges.sorted(), edges_in_shard)
+    write_info(folder, len(ids), shards, info)
+
+
+def remove_graph(folder: str) -> None:
+    """Removes a graph's files, `graph.json` first."""
     info_path = storage.join(folder, INFO_FILE)
     if storage.exists(info_path):
         storage.remove(info_path)
     for path in storage.matching(folder, "edges-*.parquet"):
         storage.remove(path)
-    ordered = edges.sorted()
-    shards = max(1, -(-len(ordered) // edges_in_shard))
-    listed = []
-    for shard in range(shards):
-        rows = np.arange(shard * edges_in_shard, min((shard + 1) * edges_in_shard, len(ordered)))
-        name = f"edges-{shard:05d}-of-{shards:05d}.parquet"
-        buffer = pa.BufferOutputStream()
-        pq.write_table(
-            edge_table(ids, ordered.select(rows)),
-            buffer,
-            row_group_size=_ROWS_IN_GROUP,
-            compression="zstd",
-        )
-        storage.write_bytes(storage.join(folder, name), buffer.getvalue().to_pybytes())
-        listed.append({"file": name, "edges": len(rows)})
+
+
+def write_edges(
+    folder: str,
+    ids: Sequence[bytes] | pa.Array,
+    edges: EdgeList,
+    edges_in_shard: int = EDGES_IN_SHARD,
+) -> list[Shard]:
+    """Writes sorted edges; returns their files, for `write_info`."""
+    names = ids if isinstance(ids, pa.Array) else pa.array(ids, pa.binary())
+    count = num_shards(len(edges), edges_in_shard)
+    shards = []
+    for shard in range(count):
+        rows = np.arange(shard * edges_in_shard, min((shard + 1) * edges_in_shard, len(edges)))
+        shards.append(write_shard(folder, shard, count, edge_table(names, edges.select(rows))))
+    return shards
+
+
+def num_shards(edges: int, edges_in_shard: int = EDGES_IN_SHARD) -> int:
+    """Returns the number of files that so many edges are written to; at least one."""
+    return max(1, -(-edges // edges_in_shard))
+
+
+def write_shard(folder: str, shard: int, shards: int, edges: pa.Table) -> Shard:
+    """Writes one file of edges; the same bytes for the same edges.
+
+    Args:
+        folder: The graph's.
+        shard: The file's number.
+        shards: Number of files.
+        edges: Of `EDGE_SCHEMA`.
+    """
+    name = f"edges-{shard:05d}-of-{shards:05d}.parquet"
+    buffer = pa.BufferOutputStream()
+    # One chunk, because the writer's pages may end where a chunk does.
+    pq.write_table(
+        edges.combine_chunks(), buffer, row_group_size=_ROWS_IN_GROUP, compression="zstd"
+    )
+    storage.write_bytes(storage.join(folder, name), buffer.getvalue().to_pybytes())
+    return {"file": name, "edges": len(edges)}
+
+
+def write_info(folder: str, nodes: int, shards: Iterable[Shard], info: Mapping[str, Any]) -> None:
+    """Writes `graph.json`, which makes the folder a graph.
+
+    Args:
+        folder: Holds the edges' files already.
+        nodes: Number of nodes.
+        shards: What `write_shard` returned of each file, in any order.
+        info: Further content.
+
+    Raises:
+        ValueError: A number of the content is none that JSON knows.
+    """
+    listed = sorted(shards, key=lambda shard: shard["file"])
     content = {
         "format_version": FORMAT_VERSION,
-        "nodes": len(ids),
-        "edges": len(ordered),
+        "nodes": nodes,
+        "edges": sum(shard["edges"] for shard in listed),
         "shards": listed,
         **info,
     }
     text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    storage.write_bytes(info_path, text.encode())
+    storage.write_bytes(storage.join(folder, INFO_FILE), text.encode())
 
 
 def read_graph_info(folder: str) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def merge_edges(edges: EdgeList, backward: NDArray[np.bool_], how: Symmetrize) -
     return MergedEdges(
         EdgeList(pairs // nodes, pairs % nodes, forward[kept]),
         known_reverse[kept],
-        duplicates=int(np.sum(~turned) - np.sum(given)),
+        duplicates=int(np.sum(~turned)) - int(np.sum(given)),
         not_mutual=int(np.sum(given & ~answered)) if how is Symmetrize.MUTUAL else 0,
     )
 

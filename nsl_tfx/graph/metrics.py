@@ -72,11 +72,11 @@ class LabelAgreement:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DanglingEdges:
-    """Edges to or from ids that no example has.
+    r"""Edges to or from ids that no example has.
 
     Attributes:
         ids: Number of such ids.
-        names: A few of them, the smallest; bytes that are not UTF-8 as `\\\\xff`.
+        names: A few of them, the smallest; bytes that are not UTF-8 as `\xff`.
         edges: Edges with such an id at one end or both.
         sources: Edges that start at one.
         targets: Edges that end at one.
@@ -262,9 +262,7 @@ def summarize_counts(
     )
 
 
-def _numbers(
-    values: Sequence[Hashable | None], nodes: int
-) -> tuple[NDArray[np.int64], list[Any]]:
+def _numbers(values: Sequence[Hashable | None], nodes: int) -> tuple[NDArray[np.int64], list[Any]]:
     """Returns the number of each value, from 1, with 0 for None; and the values in that order."""
     numbers: dict[Hashable, int] = {}
     found = [0 if one is None else numbers.setdefault(one, len(numbers) + 1) for one in values]
@@ -287,8 +285,7 @@ def _degree_quantiles(degrees: Tally) -> dict[str, int]:
     # The smallest degree that a share of the nodes does not exceed: a degree that occurs.
     places = [int(np.searchsorted(ends, np.ceil(q * ends[-1]))) for q in _DEGREE_QUANTILES]
     return {
-        str(q): int(degrees.keys[place])
-        for q, place in zip(_DEGREE_QUANTILES, places, strict=True)
+        str(q): int(degrees.keys[place]) for q, place in zip(_DEGREE_QUANTILES, places, strict=True)
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,13 +28,13 @@ class Tally:
         ([1, 3], [1, 2])
     """
 
-    keys: NDArray[np.generic]
+    keys: NDArray[Any]
     counts: NDArray[np.int64]
 
     @classmethod
     def of(cls, keys: ArrayLike, *columns: ArrayLike, dtype: type = np.int64) -> Tally:
         """Adds up, for each key, its rows and then each column's values there."""
-        rows = np.asarray(keys, dtype)
+        rows: NDArray[Any] = np.asarray(keys, dtype)
         found, place = np.unique(rows, return_inverse=True)
         totals = [np.bincount(place, minlength=len(found))]
         for column in columns:
@@ -58,10 +59,7 @@ def add_tallies(tallies: Sequence[Tally]) -> Tally:
     counts = np.concatenate([tally.counts for tally in tallies])
     order = np.argsort(keys, kind="stable")
     keys, counts = keys[order], counts[order]
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else []
-    if not len(first):
-        return tallies[0]
-    return Tally(keys[first], np.add.reduceat(counts, first, axis=0))
+    return _add_runs(keys, counts)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,7 +85,7 @@ class WeightTally:
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """The weight that stands for each key: itself, or the middle of those it was merged with."""
+        """The weight that stands for each key: itself, or the middle of those merged into it."""
         low = self.tally.keys.astype(np.uint32) << np.uint32(self.shift)
         high = low | np.uint32((1 << self.shift) - 1)
         # The ends of a range may be bits of no finite number.
@@ -127,11 +125,15 @@ def _shorten(tally: Tally, shift: int) -> WeightTally:
 def _shifted(tally: Tally, bits: int) -> Tally:
     if not bits:
         return tally
-    keys = tally.keys.astype(np.uint32) >> np.uint32(bits)
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else []
-    if not len(first):
-        return tally
-    return Tally(keys[first], np.add.reduceat(tally.counts, first, axis=0))
+    return _add_runs(tally.keys.astype(np.uint32) >> np.uint32(bits), tally.counts)
+
+
+def _add_runs(keys: NDArray[Any], counts: NDArray[np.int64]) -> Tally:
+    """Adds up the counts of equal keys, which lie side by side."""
+    if not len(keys):
+        return Tally(keys, counts)
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return Tally(keys[first], np.add.reduceat(counts, first, axis=0))
 
 
 def _ordered_bits(weights: NDArray[np.float32]) -> NDArray[np.uint32]:
