@@ -234,21 +234,15 @@ def _keep_edges(
     how: Completion,
 ) -> tuple[EdgeList, GraphCounts]:
     """Returns the edges that stay, and what they count."""
-    edges = merged.edges
+    edges, reverse = merged.edges, merged.reverse
     sources = known.ends.select(edges.source)
     from_unknown, to_unknown = sources.split == UNKNOWN, targets.split == UNKNOWN
     dangling = from_unknown | to_unknown
-    kept = np.ones(len(edges), bool) if how.dangling is DanglingIds.KEEP else ~dangling
-    counts = count_edges(
-        edges.select(kept),
-        merged.reverse[kept],
-        sources.select(kept),
-        targets.select(kept),
-        known.splits,
-        keys,
-        how.max_linked_nodes,
-    )
-    return edges.select(kept), dataclasses.replace(
+    if how.dangling is not DanglingIds.KEEP and dangling.any():
+        edges, reverse = edges.select(~dangling), reverse[~dangling]
+        sources, targets = sources.select(~dangling), targets.select(~dangling)
+    counts = count_edges(edges, reverse, sources, targets, known.splits, keys, how.max_linked_nodes)
+    return edges, dataclasses.replace(
         counts,
         dangling_edges=int(dangling.sum()),
         dangling_sources=int(from_unknown.sum()),

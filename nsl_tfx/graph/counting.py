@@ -74,7 +74,7 @@ class GraphCounts:
     in_degrees: Tally = dataclasses.field(default_factory=lambda: Tally.of([]))
     labels: Tally = dataclasses.field(default_factory=lambda: Tally.of([], dtype=np.uint64))
     weights: WeightTally = dataclasses.field(
-        default_factory=lambda: WeightTally.of(np.empty(0, np.float32), [], [])
+        default_factory=lambda: WeightTally.of(np.empty(0, np.float32), *[np.empty(0, bool)] * 2)
     )
     between_splits: Mapping[tuple[str, str], int] = dataclasses.field(default_factory=dict)
     components: Forest = dataclasses.field(default_factory=Forest)
@@ -143,20 +143,15 @@ def count_edges(
     pair = other & (~answered | (edges.source < edges.target))
     labeled = pair & (sources.label != 0) & (targets.label != 0)
     equal = labeled & (sources.label == targets.label)
-    pairs = edges.select(pair)
+    pairs = np.flatnonzero(pair)
     return GraphCounts(
         edges=len(edges),
         pairs=len(pairs),
         self_loops=int(np.sum(~other)),
         answered_edges=int(np.sum(answered & other)),
-        weights=add_weight_tallies(
-            [
-                WeightTally.of(edges.weight, np.zeros(len(edges)), np.zeros(len(edges))),
-                _pair_weights(edges, reverse, labeled, equal),
-            ]
-        ),
+        weights=_count_weights(edges.weight, reverse, labeled, equal),
         between_splits=_count_splits(sources.split, targets.split, splits),
-        components=Forest.of(keys[pairs.source], keys[pairs.target], limit),
+        components=Forest.of(edges.source[pairs], edges.target[pairs], keys, limit),
     )
 
 
@@ -182,25 +177,29 @@ def count_nodes(
     )
 
 
-def _pair_weights(
-    edges: EdgeList,
+def _count_weights(
+    weight: NDArray[np.float32],
     reverse: NDArray[np.float32],
     labeled: NDArray[np.bool_],
     equal: NDArray[np.bool_],
 ) -> WeightTally:
-    """Counts labeled pairs by the larger of both directions' weights, and no edges."""
-    weights = np.fmax(edges.weight, reverse)[labeled]
-    tally = WeightTally.of(weights, np.ones(len(weights)), equal[labeled])
-    tally.tally.counts[:, 0] = 0
-    return tally
+    """Counts edges by weight, and labeled pairs by the larger of both directions' weights."""
+    # Where a pair's larger weight is not that of the edge that speaks for it, it is moved there.
+    moved = labeled & (reverse > weight)
+    edges = WeightTally.of(weight, labeled & ~moved, equal & ~moved)
+    if not moved.any():
+        return edges
+    pairs = WeightTally.of(reverse[moved], labeled[moved], equal[moved])
+    pairs.tally.counts[:, 0] = 0
+    return add_weight_tallies([edges, pairs])
 
 
 def _count_splits(
     sources: NDArray[np.int64], targets: NDArray[np.int64], splits: Sequence[str]
 ) -> dict[tuple[str, str], int]:
     known = (sources != UNKNOWN) & (targets != UNKNOWN)
-    found = Tally.of((sources * len(splits) + targets)[known]).to_dict()
+    found = np.bincount((sources * len(splits) + targets)[known])
     return {
-        (splits[place // len(splits)], splits[place % len(splits)]): count
-        for place, count in found.items()
+        (splits[place // len(splits)], splits[place % len(splits)]): int(found[place])
+        for place in np.flatnonzero(found).tolist()
     }

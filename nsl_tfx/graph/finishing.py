@@ -49,7 +49,7 @@ from nsl_tfx.graph.nodes import code_labels, coded_nodes
 
 # What a worker holds of a range at its peak, measured: this many times the bytes of the edges and
 # nodes that it is given, because both directions, sort keys and results lie beside them.
-_WORK_PER_BYTE = 12
+_WORK_PER_BYTE = 16
 # The same for each node whose component is looked for.
 _BYTES_PER_LINKED_NODE = 96
 _ROWS_IN_BLOCK = 1 << 16

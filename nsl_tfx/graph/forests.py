@@ -27,29 +27,42 @@ class Forest:
     overflowed: bool = False
 
     @classmethod
-    def of(cls, low: NDArray[np.uint64], high: NDArray[np.uint64], limit: int) -> Forest:
-        """Returns the components that edges between keys make.
+    def of(
+        cls,
+        low: NDArray[np.int64],
+        high: NDArray[np.int64],
+        keys: NDArray[np.uint64],
+        limit: int,
+    ) -> Forest:
+        """Returns the components that edges between numbered nodes make.
 
         Args:
             low: One end of each edge.
             high: The other end.
+            keys: The key of each node, each once.
             limit: Most members that are kept.
 
         Example:
-            >>> keys = np.array([1, 2, 7, 2, 3, 9], np.uint64)
-            >>> Forest.of(keys[:3], keys[3:], limit=10).roots.tolist()
-            [1, 1, 1, 7, 7]
+            >>> keys = np.array([10, 40, 30, 20, 50], np.uint64)
+            >>> forest = Forest.of(np.array([0, 4]), np.array([3, 2]), keys, limit=10)
+            >>> forest.members.tolist(), forest.roots.tolist()
+            ([10, 20, 30, 50], [10, 10, 30, 30])
         """
-        # The ends of a pair are looked up after they are known to be few.
-        members, place = np.unique(np.concatenate([low, high]), return_inverse=True)
-        if len(members) > limit:
+        touched = np.zeros(len(keys), bool)
+        touched[low] = touched[high] = True
+        nodes = np.flatnonzero(touched)
+        if len(nodes) > limit:
             return cls(overflowed=True)
-        left, right = place[: len(low)], place[len(low) :]
-        size = len(members)
-        links = coo_matrix((np.ones(len(left), bool), (left, right)), shape=(size, size))
+        place = np.cumsum(touched) - 1
+        links = coo_matrix(
+            (np.ones(len(low), bool), (place[low], place[high])), shape=(len(nodes), len(nodes))
+        )
         count, component = csgraph.connected_components(links, directed=False)
-        first = np.full(count, size, np.int64)
-        np.minimum.at(first, component, np.arange(size))
+        members = keys[nodes]
+        order = np.argsort(members)
+        members, component = members[order], component[order]
+        first = np.full(count, len(nodes), np.int64)
+        np.minimum.at(first, component, np.arange(len(nodes)))
         return cls(members, members[first[component]])
 
     def sizes(self) -> NDArray[np.int64]:
@@ -63,5 +76,8 @@ def join_forests(forests: Sequence[Forest], limit: int) -> Forest:
         return forests[0]
     if any(forest.overflowed for forest in forests):
         return Forest(overflowed=True)
+    # A root is a member too.
     members = np.concatenate([forest.members for forest in forests])
-    return Forest.of(members, np.concatenate([forest.roots for forest in forests]), limit)
+    keys, place = np.unique(members, return_inverse=True)
+    roots = np.searchsorted(keys, np.concatenate([forest.roots for forest in forests]))
+    return Forest.of(place, roots, keys, limit)

@@ -79,9 +79,27 @@ class WeightTally:
     shift: int = 0
 
     @classmethod
-    def of(cls, weights: NDArray[np.float32], *columns: ArrayLike) -> WeightTally:
-        """Adds up, for each weight, its rows and then each column's values there."""
-        return _shorten(Tally.of(_ordered_bits(weights), *columns, dtype=np.uint32), 0)
+    def of(cls, weights: NDArray[np.float32], *marks: NDArray[np.bool_]) -> WeightTally:
+        """Counts, for each weight, its rows and then those with each mark.
+
+        Args:
+            weights: `[rows]`.
+            *marks: At most 31, each `[rows]`.
+        """
+        # One sort of plain numbers, which is many times faster than one that returns the places.
+        keys = _ordered_bits(weights).astype(np.uint64) << np.uint64(len(marks))
+        for bit, mark in enumerate(marks):
+            keys |= mark.astype(np.uint64) << np.uint64(bit)
+        found, times = np.unique(keys, return_counts=True)
+        columns = [
+            times,
+            *(
+                times * (found >> np.uint64(bit) & np.uint64(1)).astype(np.int64)
+                for bit in range(len(marks))
+            ),
+        ]
+        bits = (found >> np.uint64(len(marks))).astype(np.uint32)
+        return _shorten(_add_runs(bits, np.stack(columns, axis=1).astype(np.int64)), 0)
 
     @property
     def values(self) -> NDArray[np.float64]:
