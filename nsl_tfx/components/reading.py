@@ -11,6 +11,7 @@ from tfx.types import artifact_utils
 from tfx.utils import json_utils
 
 from nsl_tfx.io.beam_records import ReadRecordBlocks
+from nsl_tfx.io.records import find_files
 
 _PAYLOAD_FORMAT = "FORMAT_TF_EXAMPLE"
 _FILE_FORMAT = "tfrecords_gzip"
@@ -47,6 +48,16 @@ def check_splits(wanted: Sequence[str], available: Sequence[str], where: str) ->
         )
 
 
+def split_files(examples: Any, split: str) -> list[str]:
+    """Returns the files of one split of an Examples artifact that `split_names` takes, sorted.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    found = [find_files(one, _files_of(split)) for one in _patterns(examples, split)]
+    return sorted({file for files in found for file in files})
+
+
 class ReadSplit(ReadRecordBlocks):
     """Reads one split's records in blocks, strictly: a file that was cut off is an error.
 
@@ -62,8 +73,7 @@ class ReadSplit(ReadRecordBlocks):
     """
 
     def __init__(self, examples: Any, split: str):
-        patterns = examples_utils.get_split_file_patterns([examples], split)
-        super().__init__(patterns, what=f"files of the split {split!r}")
+        super().__init__(_patterns(examples, split), what=_files_of(split))
 
 
 def split_tfxio(
@@ -92,6 +102,14 @@ def split_tfxio(
         schema=None if schema is None else _project(schema, features),
         raw_record_column_name=record_column,
     )
+
+
+def _patterns(examples: Any, split: str) -> list[str]:
+    return list(examples_utils.get_split_file_patterns([examples], split))
+
+
+def _files_of(split: str) -> str:
+    return f"files of the split {split!r}"
 
 
 def _project(schema: schema_pb2.Schema, features: Iterable[str]) -> schema_pb2.Schema:

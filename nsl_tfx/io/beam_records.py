@@ -11,7 +11,7 @@ from apache_beam.pvalue import TaggedOutput
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.io.decoding import declared_types, decode_features
-from nsl_tfx.io.records import matching_files
+from nsl_tfx.io.records import find_files
 from nsl_tfx.io.tfrecords import (
     BYTES_IN_BLOCK,
     RECORDS_IN_BLOCK,
@@ -52,7 +52,7 @@ class ReadRecordBlocks(beam.PTransform):
     ):
         super().__init__()
         patterns = [patterns] if isinstance(patterns, str) else list(patterns)
-        self._files = sorted({file for one in patterns for file in _matching(one, what)})
+        self._files = sorted({file for one in patterns for file in find_files(one, what)})
         self._limits = (max_records, max_bytes)
 
     def expand(self, pipeline: Any) -> Any:
@@ -141,16 +141,6 @@ def _check_types(types: tuple[str, Iterable[tuple[str, str, int]]]) -> None:
             "the feature with one type, or give the Schema, so that an example that does not fit "
             "is named."
         )
-
-
-def _matching(pattern: str, what: str) -> list[str]:
-    try:
-        return matching_files(pattern)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"Expected {what} that match {pattern}. Received: no such file. Check that the step "
-            "that writes them has run, and that they still lie there."
-        ) from None
 
 
 def _read(path: str, max_records: int, max_bytes: int) -> Iterator[RecordBlock]:

@@ -21,6 +21,30 @@ def matching_files(patterns: str | Sequence[str]) -> list[str]:
     return files
 
 
+def find_files(pattern: str, what: str) -> list[str]:
+    """Returns the files that match a glob pattern, sorted.
+
+    Args:
+        pattern: The pattern.
+        what: What the files are, for the error's text.
+
+    Raises:
+        FileNotFoundError: No file matches.
+    """
+    try:
+        return matching_files(pattern)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"Expected {what} that match {pattern}. Received: no such file. Check that the step "
+            "that writes them has run, and that they still lie there."
+        ) from None
+
+
+def total_bytes(files: Sequence[str]) -> int:
+    """Returns the size of all files together, as they lie there."""
+    return sum(tf.io.gfile.stat(file).length for file in files)
+
+
 def compression_of(file: str) -> str:
     """Returns TensorFlow's name of a TFRecord file's compression: "GZIP" for `.gz`, else ""."""
     return "GZIP" if file.endswith(".gz") else ""

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from nsl_tfx.configs import AugmentConfig, RobustnessConfig, SimilarityGraphConfig
+from nsl_tfx.configs import AugmentConfig, IdentifyConfig, RobustnessConfig, SimilarityGraphConfig
 from nsl_tfx.fingerprint import code_fingerprint
 
 pytestmark = pytest.mark.tfx
@@ -18,6 +18,7 @@ ROBUSTNESS = RobustnessConfig(
 )
 # Its name, its config, and the types of the channels that it needs, by argument.
 COMPONENTS = {
+    "ExampleIdentifier": (IdentifyConfig(), {"examples": "Examples"}),
     "GraphBuilder": (SimilarityGraphConfig(embedding_feature="x"), {"examples": "Examples"}),
     "NeighborAugmenter": (
         AugmentConfig(features=("x",)),

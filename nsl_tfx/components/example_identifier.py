@@ -1,0 +1,142 @@
+"""ExampleIdentifier: examples that each have an id of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any, ClassVar
+
+from google.protobuf import text_format
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
+
+from nsl_tfx.components import reading
+from nsl_tfx.components.settings import (
+    PARAMETERS,
+    check_config,
+    set_custom_properties,
+    settings_of,
+)
+from nsl_tfx.configs import IdentifyConfig
+from nsl_tfx.graph import storage
+from nsl_tfx.graph.identification import COUNTS, IdentifyExamples, check_one_type
+from nsl_tfx.graph.identity import identify_schema
+from nsl_tfx.graph.joining import WriteCounts, WriteShards
+from nsl_tfx.io import read_schema, staged
+
+_COUNTS_FILE = "counts.json"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Gives ids with Beam."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Any]],
+        output_dict: dict[str, list[Any]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the examples with their ids, and their Schema where one is given.
+
+        Args:
+            input_dict: `input_examples`, and `input_schema` where given: one artifact each.
+            output_dict: `examples`, and `schema` where `input_schema` is given.
+            exec_properties: `config`, an IdentifyConfig as JSON.
+
+        Raises:
+            ValueError: An example's id is no id or another's too, ids would be of two types, or the
+                Schema says that the feature holds none; the message says where. Nothing is
+                published then.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = IdentifyConfig.from_json(exec_properties["config"])
+        examples = artifact_utils.get_single_instance(input_dict["input_examples"])
+        identified = artifact_utils.get_single_instance(output_dict["examples"])
+        splits = reading.split_names(examples)
+        files = {split: reading.split_files(examples, split) for split in splits}
+        schemas = input_dict.get("input_schema")
+        schema = read_schema(artifact_utils.get_single_uri(schemas)) if schemas else None
+        identified_schema = None if schema is None else identify_schema(schema, config)
+
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(staged(identified.uri))
+            counts_path = storage.join(folder, _COUNTS_FILE)
+            with self._make_beam_pipeline() as pipeline:
+                rows, counts = pipeline | "Identify" >> IdentifyExamples(files, config)
+                _ = rows | "WriteExamples" >> WriteShards(folder, splits)
+                _ = counts | "WriteCounts" >> WriteCounts(counts_path)
+            counted = dict.fromkeys(COUNTS, 0) | json.loads(storage.read_bytes(counts_path))
+            storage.remove(counts_path)
+            check_one_type(counted, identified_schema, config)
+            if identified_schema is not None:
+                uri = artifact_utils.get_single_uri(output_dict["schema"])
+                storage.write_bytes(
+                    storage.join(stack.enter_context(staged(uri)), "schema.pbtxt"),
+                    text_format.MessageToString(identified_schema).encode(),
+                )
+
+        identified.split_names = artifact_utils.encode_split_names(splits)
+        identified.span = examples.span
+        identified.version = examples.version
+        examples_utils.set_payload_format(identified, examples_utils.get_payload_format(examples))
+        examples_utils.set_file_format(identified, examples_utils.get_file_format(examples))
+        set_custom_properties(identified, {name: counted[name] for name in COUNTS})
+
+
+class ExampleIdentifierSpec(component_spec.ComponentSpec):
+    """What ExampleIdentifier takes and gives; its inputs are named as NeighborAugmenter's are."""
+
+    PARAMETERS: ClassVar[dict[str, Any]] = PARAMETERS
+    INPUTS: ClassVar[dict[str, Any]] = {
+        "input_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "input_schema": component_spec.ChannelParameter(
+            type=standard_artifacts.Schema, optional=True
+        ),
+    }
+    OUTPUTS: ClassVar[dict[str, Any]] = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema, optional=True),
+    }
+
+
+class ExampleIdentifier(base_beam_component.BaseBeamComponent):
+    """Gives each example an id of its own, the same in every run: a digest of what it holds.
+
+    Examples of equal content get different ids, of which all but the first end in a number; which
+    of them that is cannot be told, since nothing else tells them apart. It does not depend on the
+    order of rows, on files, or on workers. Ids are unique over all splits; the first of equal
+    examples is one of the split that the artifact names first.
+
+    Output `examples`: the input's splits and features, and the id. Output `schema`, where a schema
+    is given: with the id's feature described as one value that is always there.
+
+    Example:
+        identifier = ExampleIdentifier(
+            examples=example_gen.outputs["examples"], config=IdentifyConfig(id_feature="id")
+        )
+    """
+
+    SPEC_CLASS = ExampleIdentifierSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, examples: Any, config: IdentifyConfig, schema: Any = None):
+        """Makes the pipeline's node.
+
+        Args:
+            examples: Channel of Examples: gzipped TFRecords of tf.Examples.
+            config: The id's feature, and what becomes of ids that are there already.
+            schema: Channel of their Schema; with it there is an output `schema`.
+
+        Raises:
+            TypeError: `config` is no IdentifyConfig.
+        """
+        check_config(config, IdentifyConfig)
+        spec = ExampleIdentifierSpec(
+            input_examples=examples,
+            input_schema=schema,
+            **settings_of(config),
+            examples=channel.Channel(type=standard_artifacts.Examples),
+            schema=None if schema is None else channel.Channel(type=standard_artifacts.Schema),
+        )
+        super().__init__(spec)
