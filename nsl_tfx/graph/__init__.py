@@ -9,7 +9,7 @@ from nsl_tfx.graph.edges import EdgeList, symmetrize
 from nsl_tfx.graph.files import read_edges, read_graph_info, write_graph
 from nsl_tfx.graph.graph import Graph, read_graph
 from nsl_tfx.graph.metrics import GraphMetrics, LabelAgreement, measure_graph
-from nsl_tfx.graph.neighbors import nearest_neighbors
+from nsl_tfx.graph.search import nearest_neighbors, similar_pairs
 from nsl_tfx.graph.similarity import SimilarityGraph, build_similarity_graph
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "read_edges",
     "read_graph",
     "read_graph_info",
+    "similar_pairs",
     "symmetrize",
     "write_graph",
 ]

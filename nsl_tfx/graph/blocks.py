@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import SimilarityGraphConfig
-from nsl_tfx.graph.similarity import name_some
+from nsl_tfx.graph.naming import name_some
 
 # Ids; vectors, float32 [rows, dimension]; labels, None where an example carries none. A plain
 # tuple, because Beam passes it between workers.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph.edges import EdgeList, symmetrize
-from nsl_tfx.graph.neighbors import nearest_neighbors
-
-_SHOWN = 5
+from nsl_tfx.graph.hashing import hash_ids
+from nsl_tfx.graph.naming import name_some
+from nsl_tfx.graph.search import nearest_neighbors
+from nsl_tfx.graph.vectors import check_vectors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,30 +30,36 @@ class SimilarityGraph:
             count edges to one of the `num_neighbors` nearest. What lies beyond these was never
             looked at: `nodes_at_cap` counts the nodes all of whose nearest neighbors reach the
             threshold, so that they may have lost further edges.
+        search: How the neighbors were found.
     """
 
     ids: list[bytes]
     order: NDArray[np.int64]
     edges: EdgeList
     drops: Mapping[str, int]
+    search: Mapping[str, Any]
 
 
 def build_similarity_graph(
-    ids: Sequence[bytes], vectors: ArrayLike, config: SimilarityGraphConfig
+    ids: Sequence[bytes],
+    vectors: ArrayLike,
+    config: SimilarityGraphConfig,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> SimilarityGraph:
-    """Joins each node to its nearest neighbors by cosine similarity.
+    """Joins each node to the nodes that are most like it.
 
     Args:
         ids: One id a row, each once, none empty.
         vectors: The embeddings, `[rows, dimension]`, taken as float32.
-        config: Number of neighbors, threshold and symmetrization.
+        config: Similarity, number of neighbors, threshold, method and symmetrization.
+        advance: Called with the share of the search done since its last call.
 
     Returns:
         The graph; the same to the byte whatever the order of the rows.
 
     Raises:
-        ValueError: An id is empty or comes twice, a vector is zero, infinite or not a number, or
-            the vectors are no matrix with a row an id.
+        ValueError: An id is empty or comes twice, a vector is infinite, not a number, too large or,
+            for cosine similarity, zero, or the vectors are no matrix with a row an id.
 
     Example:
         >>> config = SimilarityGraphConfig(embedding_feature="x", num_neighbors=1)
@@ -59,23 +67,54 @@ def build_similarity_graph(
         >>> [(graph.ids[s], graph.ids[t]) for s, t in zip(graph.edges.source, graph.edges.target)]
         [(b'a', b'c'), (b'b', b'c'), (b'c', b'a'), (b'c', b'b')]
     """
-    matrix = check_vectors(ids, vectors)
+    graph = find_similar(ids, check_vectors(ids, vectors, config.similarity), config, advance)
+    edges = symmetrize(graph.edges, config.symmetrize)
+    drops = {**graph.drops, "not_mutual": max(0, len(graph.edges) - len(edges))}
+    return dataclasses.replace(graph, edges=edges, drops=drops)
+
+
+def find_similar(
+    ids: Sequence[bytes],
+    vectors: NDArray[np.float32],
+    config: SimilarityGraphConfig,
+    advance: Callable[[float], None] = lambda share: None,
+) -> SimilarityGraph:
+    """Returns the directed graph of each node's nearest neighbors that reach the threshold.
+
+    Args:
+        ids: One id a row.
+        vectors: As `check_vectors` returns them, `[rows, dimension]`.
+        config: Similarity, number of neighbors, threshold and method.
+        advance: Called with the share of the search done since its last call.
+
+    Raises:
+        ValueError: An id is empty or comes twice.
+    """
     order = check_ids(ids)
-    nearest = nearest_neighbors(matrix[order], config.num_neighbors)
+    in_order = bool((order[1:] > order[:-1]).all())
+    names = list(ids) if in_order else [ids[row] for row in order]
+    found = nearest_neighbors(
+        vectors if in_order else vectors[order],
+        config.num_neighbors,
+        similarity=config.similarity,
+        method=config.method,
+        hashes=hash_ids(names),
+        seed=config.random_seed,
+        target_recall=config.target_recall,
+        recall_sample=config.recall_sample,
+        advance=advance,
+    )
+    edges = found.edges()
     # Weights are float32 of whole millionths, which may lie below the float64 of the same number:
     # compared with that, an edge of weight 0.96 would be dropped at the threshold 0.96.
     threshold = config.similarity_threshold
-    similar = (
-        nearest if threshold is None else nearest.select(nearest.weight >= np.float32(threshold))
-    )
-    edges = symmetrize(similar, config.symmetrize)
+    similar = edges if threshold is None else edges.select(edges.weight >= np.float32(threshold))
     full = np.bincount(similar.source, minlength=len(ids)) == config.num_neighbors
     drops = {
-        "below_threshold": len(nearest) - len(similar),
-        "not_mutual": max(0, len(similar) - len(edges)),
+        "below_threshold": len(edges) - len(similar),
         "nodes_at_cap": int(full.sum()) if len(ids) > config.num_neighbors + 1 else 0,
     }
-    return SimilarityGraph([ids[row] for row in order], order, edges, drops)
+    return SimilarityGraph(names, order, similar, drops, found.describe())
 
 
 def check_ids(ids: Sequence[bytes]) -> NDArray[np.int64]:
@@ -96,41 +135,3 @@ def check_ids(ids: Sequence[bytes]) -> NDArray[np.int64]:
             f"{name_some(sorted(twice))}. Give the examples unique ids, or read each file once."
         )
     return np.asarray(order, np.int64)
-
-
-def check_vectors(ids: Sequence[bytes], vectors: ArrayLike) -> NDArray[np.float32]:
-    """Returns the vectors as a float32 matrix.
-
-    Raises:
-        ValueError: The vectors are no matrix with a row an id, or one of them has no direction.
-    """
-    # What is out of float32's range becomes infinite here and is named below.
-    with np.errstate(over="ignore"):
-        matrix = np.asarray(vectors).astype(np.float32)
-    if not len(ids):
-        return matrix.reshape(0, 1)
-    if matrix.ndim != 2 or matrix.shape[0] != len(ids) or not matrix.shape[1]:
-        raise ValueError(
-            f"Expected vectors of shape [{len(ids)}, dimension], one for each id. "
-            f"Received shape: {list(matrix.shape)}."
-        )
-    finite = np.isfinite(matrix).all(axis=1)
-    if not finite.all():
-        raise ValueError(
-            "Expected finite vectors. Received NaN or infinity in those of "
-            f"{name_some([ids[row] for row in np.flatnonzero(~finite)])}."
-        )
-    directed = matrix.any(axis=1)
-    if not directed.all():
-        raise ValueError(
-            "Expected vectors other than zero, whose cosine similarity is not defined. Received "
-            f"zeros for {name_some([ids[row] for row in np.flatnonzero(~directed)])}. Leave these "
-            "examples out of the graph's split, or add a constant element to all vectors."
-        )
-    return matrix
-
-
-def name_some(ids: Sequence[bytes]) -> str:
-    """Returns the first few ids as text, and how many there are."""
-    shown = ", ".join(repr(one) for one in ids[:_SHOWN])
-    return shown if len(ids) <= _SHOWN else f"{shown} and {len(ids) - _SHOWN} more"

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from nsl_tfx.graph.assembly import join_both_ways
 from nsl_tfx.graph.edges import EdgeList
-from nsl_tfx.graph.pairs import similar_pairs
-from nsl_tfx.graph.similarity import check_vectors
+from nsl_tfx.graph.search import similar_pairs
+from nsl_tfx.graph.vectors import check_vectors
 
 # The search rounds to millionths; what it finds so near to the threshold is computed again.
 _NEAR = 1e-6
@@ -63,4 +63,4 @@ def _pairs_of_zeros(rows: int, directed: NDArray[np.int64]) -> EdgeList:
     zeros = np.setdiff1d(np.arange(rows), directed)
     source, target = np.repeat(zeros, rows), np.tile(np.arange(rows), len(zeros))
     other = source != target
-    return EdgeList(source[other], target[other], np.zeros(other.sum()))
+    return EdgeList(source[other], target[other], np.zeros(other.sum(), np.float32))

@@ -1,0 +1,140 @@
+"""Nearest neighbors of vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsl_tfx.configs import SearchMethod, Similarity
+from nsl_tfx.graph.edges import EdgeList
+from nsl_tfx.graph.search.approximate import LEAF_SIZE, search_approximately
+from nsl_tfx.graph.search.equal_rows import find_equal_rows, spread_to_members
+from nsl_tfx.graph.search.exact import search_exactly
+from nsl_tfx.graph.search.parallel import default_threads
+from nsl_tfx.graph.search.points import Points
+from nsl_tfx.graph.search.recall import Recall, choose_sample, measure_recall, true_neighbors
+from nsl_tfx.graph.search.top_neighbors import (
+    NO_NEIGHBOR,
+    Keys,
+    TopNeighbors,
+    numbers_of,
+    weights_of,
+)
+
+EXACT_ROWS = 100_000
+"""Up to so many rows, `auto` compares all pairs: partitions would save seconds at most."""
+
+# Searches for more neighbors than partitions bring together in a few rounds are exact.
+_MOST_NEIGHBORS_OF_LEAF = 1 / 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Neighbors:
+    """Nearest neighbors, and how they were found.
+
+    Attributes:
+        keys: Each row's neighbors, best first, int64 `[rows, k]`; see `make_keys`.
+        method: `exact` or `approximate`.
+        rounds: Partitions that were made; 0 for `exact`.
+        recall: Share of the true neighbors found, by a full scan of a sample of rows.
+    """
+
+    keys: Keys
+    method: SearchMethod
+    rounds: int
+    recall: Recall
+
+    def describe(self) -> dict[str, Any]:
+        """Returns how they were found, as plain JSON values."""
+        return {
+            "method": self.method.value,
+            "rounds": self.rounds,
+            "recall": self.recall.to_dict(),
+        }
+
+    def edges(self) -> EdgeList:
+        """Returns the edges from each row to its neighbors, sorted."""
+        known = self.keys != NO_NEIGHBOR
+        keys = self.keys[known]
+        return EdgeList(np.nonzero(known)[0], numbers_of(keys), weights_of(keys))
+
+
+def nearest_neighbors(
+    vectors: NDArray[np.float32],
+    num_neighbors: int,
+    *,
+    similarity: Similarity = Similarity.COSINE,
+    method: SearchMethod = SearchMethod.AUTO,
+    hashes: NDArray[np.uint64] | None = None,
+    seed: int = 0,
+    target_recall: float = 0.95,
+    recall_sample: int = 1000,
+    threads: int | None = None,
+    advance: Callable[[float], None] = lambda share: None,
+    leaf_size: int = LEAF_SIZE,
+) -> Neighbors:
+    """Finds each row's nearest other rows.
+
+    The weight of a pair is its similarity in float64, rounded to millionths; equal weights are
+    ordered by row number. What is found depends on the vectors, hashes and seed alone, not on
+    threads or blocks. A row is never its own neighbor; equal rows are each other's.
+
+    The exact method takes time that grows with the square of the number of different rows; the
+    approximate one nearly in proportion to it. Every weight that the approximate method gives is
+    right; what it may miss is neighbors.
+
+    Args:
+        vectors: One vector a row, `[rows, dimension]`; finite, and not zero for cosine similarity.
+        num_neighbors: Neighbors of a row; all other rows where there are fewer.
+        similarity: How vectors are compared.
+        method: Whether all pairs are compared.
+        hashes: A hash of each row's id, uint64 `[rows]`, from `hash_ids`; with it, the order of
+            the rows does not matter to the approximate method either.
+        seed: Another seed, other partitions and another sample.
+        target_recall: Share of the true neighbors at which the approximate method stops.
+        recall_sample: Rows on which that share is measured.
+        threads: How many work at once; all cores, or `OMP_NUM_THREADS`, when None.
+        advance: Called with the share of the work done since its last call.
+        leaf_size: Rows of a set within which the approximate method compares all pairs.
+
+    Example:
+        >>> found = nearest_neighbors(np.array([[1, 0], [2, 0], [0, 1]], np.float32), 1)
+        >>> found.edges().target.tolist(), found.edges().weight.tolist()
+        ([1, 0, 0], [1.0, 1.0, 0.0])
+    """
+    threads = default_threads() if threads is None else threads
+    wanted = min(num_neighbors, max(0, len(vectors) - 1))
+    if hashes is None:
+        hashes = np.arange(len(vectors), dtype=np.uint64)
+    equal = find_equal_rows(vectors) if len(vectors) > 1 else None
+    if equal is not None:
+        vectors, hashes = vectors[equal.first], hashes[equal.first]
+    points = Points(vectors, similarity)
+    top = TopNeighbors(points, max(1, min(wanted, len(points) - 1)))
+    sample = choose_sample(hashes, recall_sample, seed)
+    truth = true_neighbors(points, sample, top.keys.shape[1], threads)
+    rounds = 0
+    if _is_exact(method, len(points), wanted, leaf_size):
+        search_exactly(top, threads, advance)
+        recall = measure_recall(top.keys[sample], truth, len(points))
+    else:
+        rounds, recall = search_approximately(
+            top, hashes, seed, sample, truth, target_recall, threads, advance, leaf_size
+        )
+    keys = top.keys[:, :wanted]
+    if equal is not None:
+        rows = np.arange(len(points))
+        keys = spread_to_members(top.keys, points.weights(rows, rows), equal, wanted)
+    used = SearchMethod.APPROXIMATE if rounds else SearchMethod.EXACT
+    return Neighbors(keys, used, rounds, recall)
+
+
+def _is_exact(method: SearchMethod, rows: int, wanted: int, leaf_size: int) -> bool:
+    if method is SearchMethod.EXACT or rows <= leaf_size:
+        return True
+    few = wanted <= leaf_size * _MOST_NEIGHBORS_OF_LEAF
+    return method is SearchMethod.AUTO and (rows <= EXACT_ROWS or not few)

@@ -1,0 +1,87 @@
+"""All pairs of vectors that are alike enough."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsl_tfx.configs import Similarity
+from nsl_tfx.graph.edges import EdgeList
+from nsl_tfx.graph.search.comparing import BLOCK, Scratch
+from nsl_tfx.graph.search.exact import by_distance
+from nsl_tfx.graph.search.parallel import default_threads, run_all
+from nsl_tfx.graph.search.points import Points, Rows
+
+# Of a block's pairs, the share from which on weighing all of them by one product is quicker.
+_DENSE = 1 / 40
+
+
+def similar_pairs(
+    vectors: NDArray[np.float32],
+    threshold: float,
+    similarity: Similarity = Similarity.COSINE,
+    *,
+    threads: int | None = None,
+    advance: Callable[[float], None] = lambda share: None,
+) -> EdgeList:
+    """Returns every pair whose weight is at least a threshold, exactly.
+
+    There may be as many as the square of the rows: without a bound on a row's neighbors, n vectors
+    that are all alike have `n * (n - 1) / 2` pairs. `nearest_neighbors` has that bound.
+
+    Args:
+        vectors: One vector a row, `[rows, dimension]`; finite, and not zero for cosine similarity.
+        threshold: The smallest weight, which is rounded to millionths before it is compared.
+        similarity: How vectors are compared.
+        threads: How many work at once; all cores, or `OMP_NUM_THREADS`, when None.
+        advance: Called with the share of the work done since its last call.
+
+    Returns:
+        An edge for each pair, from the lower row to the higher one, sorted by both.
+
+    Example:
+        >>> pairs = similar_pairs(np.array([[1, 0], [1, 1], [0, 1]], np.float32), 0.7)
+        >>> pairs.source.tolist(), pairs.target.tolist()
+        ([0, 1], [1, 2])
+    """
+    points = Points(vectors, similarity)
+    count = len(points)
+    everything = np.arange(count)
+    least = np.float32(threshold)
+    cutoffs = points.cutoffs(everything, np.full(count, least))
+    factors = points.factors(slice(None))
+    blocks = [slice(begin, begin + BLOCK) for begin in range(0, count, BLOCK)]
+    found: list[EdgeList] = []
+    scratch, lock = Scratch(), threading.Lock()
+    blocks_pairs = len(blocks) * (len(blocks) + 1) // 2
+
+    def compare(pair: tuple[int, int]) -> None:
+        left, right = everything[blocks[pair[0]]], everything[blocks[pair[1]]]
+        scores = points.scores(
+            factors[blocks[pair[0]]],
+            factors[blocks[pair[1]]],
+            left,
+            right,
+            scratch.block(len(left), len(right)),
+        )
+        i, j = np.divmod(np.flatnonzero(scores >= cutoffs[left][:, None]), len(right))
+        part = _weighed(points, left, right, i, j)
+        part = part.select((part.source < part.target) & (part.weight >= least))
+        with lock:
+            found.append(part)
+        advance(1 / blocks_pairs)
+
+    run_all(compare, by_distance(len(blocks)), default_threads() if threads is None else threads)
+    edges = EdgeList.concatenate(found)
+    return edges.select(np.lexsort((edges.target, edges.source)))
+
+
+def _weighed(points: Points, left: Rows, right: Rows, i: Rows, j: Rows) -> EdgeList:
+    if len(i) <= len(left) * len(right) * _DENSE:
+        weights = points.weights(left[i], right[j])
+    else:
+        weights = points.weights_between(left, right)[i, j]
+    return EdgeList(left[i], right[j], weights)

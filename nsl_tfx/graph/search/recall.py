@@ -1,0 +1,111 @@
+"""How many of the true nearest neighbors a search has found, measured on some of the points."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsl_tfx.graph.hashing import mix
+from nsl_tfx.graph.search.comparing import BLOCK, Scratch, compare_between
+from nsl_tfx.graph.search.parallel import run_all
+from nsl_tfx.graph.search.points import Points, Rows
+from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, Keys, TopNeighbors
+from nsl_tfx.statistics import wilson_interval
+
+# Parts the sample's hashes from those that decide about partitions.
+_SALT = 0x5A4D
+_OTHERS_AT_ONCE = 1 << 14
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recall:
+    """Share of the true nearest neighbors that were found.
+
+    Attributes:
+        nodes: Nodes of the sample.
+        pairs: Their true neighbors.
+        share: How many of these were found, as a share; 1.0 where there are none to find.
+        low: Lower end of the share's 95 % interval.
+        high: Upper end.
+    """
+
+    nodes: int
+    pairs: int
+    share: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+def choose_sample(hashes: NDArray[np.uint64], size: int, seed: int) -> Rows:
+    """Returns the points with the smallest hashes, ascending, `[min(size, n)]`.
+
+    Args:
+        hashes: A hash of each point's id, uint64 `[n]`.
+        size: How many.
+        seed: Another seed, another sample.
+    """
+    if size >= len(hashes):
+        return np.arange(len(hashes))
+    return np.sort(np.argpartition(mix(hashes, seed, _SALT), size)[:size])
+
+
+def true_neighbors(points: Points, sample: Rows, num_neighbors: int, threads: int) -> Keys:
+    """Returns the nearest neighbors of some points among all, by a full scan, `[m, k]`."""
+    top = TopNeighbors(points, num_neighbors, sample)
+    scratch = Scratch()
+
+    def scan(part: Rows) -> None:
+        for begin in range(0, len(points), _OTHERS_AT_ONCE):
+            others = np.arange(begin, min(begin + _OTHERS_AT_ONCE, len(points)))
+            compare_between(top, part, others, scratch)
+
+    places = np.arange(len(sample))
+    parts = [places[begin : begin + BLOCK] for begin in range(0, len(places), BLOCK)]
+    run_all(scan, parts, threads)
+    return top.keys
+
+
+def measure_recall(found: Keys, truth: Keys, population: int) -> Recall:
+    """Compares neighbors that were found with the true ones.
+
+    The interval is Wilson's, for as many independent pairs as the sample is worth: a node's
+    neighbors are found or missed together, which the design effect (Kish, "Survey Sampling", 1965)
+    takes into account. A sample that is the whole population has no error.
+
+    Args:
+        found: The sample's neighbors as found, best first, `[m, k]`.
+        truth: Their true neighbors, `[m, k]`.
+        population: Number of all points.
+
+    Example:
+        >>> keys = np.array([[3, 2], [9, 8]])
+        >>> measure_recall(np.array([[3, 1], [9, 8]]), keys, population=2).share
+        0.75
+    """
+    wanted = truth != NO_NEIGHBOR
+    hits = ((truth[:, :, None] == found[:, None, :]).any(axis=2) & wanted).sum(axis=1)
+    pairs = int(wanted.sum())
+    if not pairs:
+        return Recall(nodes=len(truth), pairs=0, share=1.0, low=0.0, high=1.0)
+    share = float(hits.sum() / pairs)
+    low, high = share, share
+    if len(truth) < population:
+        effective = pairs / _design_effect(hits, wanted.sum(axis=1), share)
+        low, high = wilson_interval(share * effective, effective)
+    return Recall(nodes=len(truth), pairs=pairs, share=share, low=low, high=high)
+
+
+def _design_effect(hits: Rows, wanted: Rows, share: float) -> float:
+    """Returns how much more the share varies than it would if pairs were independent."""
+    independent = share * (1 - share) * wanted.sum()
+    if len(hits) < 2 or independent == 0:
+        return 1.0
+    clustered = np.square(hits - share * wanted).sum() * len(hits) / (len(hits) - 1)
+    return max(1.0, float(clustered / independent))

@@ -1,0 +1,93 @@
+"""Which vectors can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nsl_tfx.configs import Similarity
+from nsl_tfx.graph.naming import name_some
+
+# Squares of larger numbers leave float32's range.
+_LARGEST = 1e18
+_NUMBERS_AT_ONCE = 1 << 20
+
+_COMPLAINTS = {
+    "not_finite": (
+        "Expected finite vectors. Received NaN or infinity in those of {names}. Repair them, or "
+        "leave these examples out."
+    ),
+    "too_large": (
+        "Expected vectors of numbers below 1e18 in size, whose products float32 can hold. Received "
+        "larger ones in those of {names}. Scale all vectors down."
+    ),
+    "zero": (
+        "Expected vectors other than zero, whose cosine similarity is not defined. Received zeros "
+        "for {names}. Leave these examples out of the graph's split, or add a constant element to "
+        "all vectors."
+    ),
+}
+
+
+def check_vectors(
+    ids: Sequence[bytes], vectors: ArrayLike, similarity: Similarity = Similarity.COSINE
+) -> NDArray[np.float32]:
+    """Returns the vectors as a float32 matrix.
+
+    Args:
+        ids: One id a row, for the errors' texts.
+        vectors: `[rows, dimension]`.
+        similarity: How they are to be compared.
+
+    Raises:
+        ValueError: The vectors are no matrix with a row an id, or one of them cannot be compared.
+    """
+    # What is out of float32's range becomes infinite here and is named below.
+    with np.errstate(over="ignore"):
+        matrix = np.asarray(vectors).astype(np.float32, copy=False)
+    if not len(ids):
+        return matrix.reshape(0, 1)
+    if matrix.ndim != 2 or matrix.shape[0] != len(ids) or not matrix.shape[1]:
+        raise ValueError(
+            f"Expected vectors of shape [{len(ids)}, dimension], one for each id. "
+            f"Received shape: {list(matrix.shape)}."
+        )
+    for cause, bad in invalid_rows(matrix, similarity):
+        if bad.any():
+            names = name_some([ids[row] for row in np.flatnonzero(bad)])
+            raise ValueError(_COMPLAINTS[cause].format(names=names))
+    return matrix
+
+
+def invalid_rows(
+    vectors: NDArray[np.float32], similarity: Similarity
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yields each cause for which a vector cannot be compared, and the rows that it concerns.
+
+    Args:
+        vectors: float32 `[rows, dimension]`.
+        similarity: How they are to be compared.
+
+    Yields:
+        `not_finite`; then `zero` for cosine similarity, else `too_large`; each with a mask
+        `[rows]`. A row is named under its first cause.
+
+    Example:
+        >>> vectors = np.array([[np.nan, 0], [0, 0]], np.float32)
+        >>> [(cause, bad.tolist()) for cause, bad in invalid_rows(vectors, Similarity.COSINE)]
+        [('not_finite', [True, False]), ('zero', [False, True])]
+    """
+    largest = np.empty(len(vectors), np.float32)
+    step = max(1, _NUMBERS_AT_ONCE // max(1, vectors.shape[1]))
+    for begin in range(0, len(vectors), step):
+        np.abs(vectors[begin : begin + step]).max(
+            axis=1, initial=0.0, out=largest[begin : begin + step]
+        )
+    finite = np.isfinite(largest)
+    yield "not_finite", ~finite
+    if similarity is Similarity.COSINE:
+        yield "zero", largest == 0
+    else:
+        yield "too_large", finite & (largest >= _LARGEST)

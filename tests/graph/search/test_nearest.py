@@ -1,0 +1,313 @@
+"""Nearest neighbors against a float64 comparison of all pairs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nsl_tfx.configs import SearchMethod, Similarity
+from nsl_tfx.graph.hashing import hash_ids
+from nsl_tfx.graph.search import comparing, exact, nearest, nearest_neighbors, points
+
+SIMILARITIES = [similarity.value for similarity in Similarity]
+
+
+def random_vectors(rows: int, dimension: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(rows, dimension)).astype(np.float32)
+
+
+def same_direction(rows: int) -> np.ndarray:
+    """Different vectors, all of cosine similarity 1: no float32 score can order them."""
+    return np.arange(1, rows + 1, dtype=np.float32)[:, None] * np.array([[3.0, 4.0]], np.float32)
+
+
+def cone() -> np.ndarray:
+    """Vectors around the last one, at angles that differ by less than a millionth.
+
+    The later ones are nearer, so they are what float32 scores propose; the ties go to the earlier.
+    """
+    angle = 2 * np.pi * np.arange(14) / 14
+    height = 1 + np.arange(14) * 2.0**-23
+    ring = np.stack([height, np.cos(angle), np.sin(angle)], axis=1)
+    return np.concatenate([ring, [[1, 0, 0]]]).astype(np.float32)
+
+
+def clusters(rows: int, dimension: int = 8, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(max(2, rows // 100), dimension))
+    points = centers[rng.integers(0, len(centers), rows)] + 0.4 * rng.normal(size=(rows, dimension))
+    return points.astype(np.float32)
+
+
+def words(rows: int) -> np.ndarray:
+    """Bags of few words: most pairs share none and tie at zero."""
+    rng = np.random.default_rng(0)
+    counts = (rng.random((rows, 60)) < 0.02).astype(np.float32)
+    counts[np.arange(rows), rng.integers(0, 60, rows)] = 1
+    return counts
+
+
+CASES = {
+    "one": random_vectors(1, 3),
+    "two": random_vectors(2, 3),
+    "fewer_than_k": random_vectors(4, 3),
+    "random": random_vectors(150, 16),
+    "two_blocks": random_vectors(600, 5),
+    "one_dimension": random_vectors(60, 1),
+    "wide": random_vectors(40, 700),
+    "all_equal": np.ones((60, 3), np.float32),
+    "same_direction": same_direction(60),
+    "cone": cone(),
+    "nearly_equal": np.ones((70, 6), np.float32) + 1e-7 * random_vectors(70, 6),
+    "each_twice": np.repeat(random_vectors(40, 4), 2, axis=0),
+    "one_among_many_equal": np.concatenate([np.ones((50, 4)), random_vectors(10, 4)]).astype("f4"),
+    "opposite": np.concatenate([random_vectors(20, 4), -random_vectors(20, 4)]),
+    "signed_zeros": np.array([[1, 0.0], [1, -0.0], [0.0, 1], [-0.0, 1]] * 8, np.float32),
+    "words": words(90),
+    "far_away": random_vectors(80, 4) + 1000,
+    "large": random_vectors(60, 4) * np.float32(1e15),
+    "subnormal": np.array([[1e-45, 0], [1e-45, 1e-45], [0, 1e-40], [1, 1]], np.float32),
+}
+# Beyond what products in float32 can hold: for cosine alone.
+LARGE_CASES = {
+    "huge_and_tiny": random_vectors(30, 5) * np.logspace(-35, 35, 30)[:, None].astype("f4")
+}
+
+
+def exact_weights(vectors: np.ndarray, similarity: str) -> np.ndarray:
+    """The weight of every pair, straight from the definition, float32 `[n, n]`."""
+    exact = vectors.astype(np.float64)
+    if similarity == "euclidean":
+        distances = np.sqrt(np.square(exact[:, None] - exact[None]).sum(axis=-1))
+        values = 1 / (1 + distances)
+    else:
+        values = (exact[:, None] * exact[None]).sum(axis=-1)
+        if similarity == "cosine":
+            norms = np.sqrt(np.square(exact).sum(axis=1))
+            values = np.clip(values / (norms[:, None] * norms[None]), -1, 1)
+    return (np.round(values, 6) + 0.0).astype(np.float32)
+
+
+def all_pairs(vectors: np.ndarray, k: int, similarity: str) -> list[tuple[int, int, float]]:
+    """Each row's best others: by weight, equal ones by number."""
+    weights = exact_weights(vectors, similarity)
+    edges = []
+    for row in range(len(vectors)):
+        others = [other for other in range(len(vectors)) if other != row]
+        others.sort(key=lambda other: (-weights[row, other], other))
+        edges += [(row, other, float(weights[row, other])) for other in others[:k]]
+    return edges
+
+
+def as_triples(edges) -> list[tuple[int, int, float]]:
+    ends = edges.source.tolist(), edges.target.tolist()
+    return list(zip(*ends, edges.weight.tolist(), strict=True))
+
+
+def exact_edges(vectors, k, **settings):
+    found = nearest_neighbors(vectors, k, method=SearchMethod.EXACT, **settings)
+    assert found.method is SearchMethod.EXACT
+    return as_triples(found.edges())
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 1000])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("name", [*CASES, *LARGE_CASES])
+def test_exact_equals_all_pairs(name, similarity, k):
+    if name in LARGE_CASES and similarity != "cosine":
+        return
+    vectors = (CASES | LARGE_CASES)[name]
+    found = exact_edges(vectors, k, similarity=Similarity(similarity))
+    assert found == all_pairs(vectors, k, similarity)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    vectors=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 40), st.integers(1, 4)),
+        elements=st.integers(-2, 2).map(float),
+    ),
+    k=st.integers(1, 12),
+    similarity=st.sampled_from(SIMILARITIES),
+)
+def test_exact_equals_all_pairs_where_ties_abound(vectors, k, similarity):
+    vectors = vectors[vectors.any(axis=1)]
+    found = exact_edges(vectors, k, similarity=Similarity(similarity))
+    assert found == all_pairs(vectors, k, similarity)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("name", ["two_blocks", "same_direction", "words", "nearly_equal"])
+@pytest.mark.parametrize(
+    ("module", "constant", "value"),
+    [
+        (comparing, "_DENSE", 0),
+        (comparing, "_DENSE", 2),
+        (comparing, "_GROUPS", 1000),
+        (exact, "_WAITING", 0),
+        (points, "_GATHERED", 7),
+    ],
+)
+def test_bytes_do_not_depend_on_how_the_work_is_cut(
+    name, similarity, module, constant, value, monkeypatch
+):
+    settings = {"similarity": Similarity(similarity), "method": SearchMethod.EXACT}
+    expected = nearest_neighbors(CASES[name], 5, **settings).keys
+    monkeypatch.setattr(module, constant, value)
+    assert np.array_equal(nearest_neighbors(CASES[name], 5, **settings).keys, expected)
+
+
+@pytest.mark.parametrize("block", [3, 64])
+@pytest.mark.parametrize("name", ["random", "same_direction", "words"])
+def test_bytes_do_not_depend_on_blocks(name, block, monkeypatch):
+    expected = nearest_neighbors(CASES[name], 5).keys
+    for module in (comparing, exact):
+        monkeypatch.setattr(module, "BLOCK", block)
+    assert np.array_equal(nearest_neighbors(CASES[name], 5).keys, expected)
+
+
+@pytest.mark.parametrize("method", ["exact", "approximate"])
+@pytest.mark.parametrize("threads", [2, 5])
+def test_bytes_do_not_depend_on_threads(method, threads):
+    vectors = clusters(1500)
+    settings = {"method": SearchMethod(method), "leaf_size": 100}
+    one = nearest_neighbors(vectors, 5, threads=1, **settings)
+    several = nearest_neighbors(vectors, 5, threads=threads, **settings)
+    assert np.array_equal(one.keys, several.keys)
+    assert one.describe() == several.describe()
+
+
+def test_a_pair_has_one_weight_whatever_surrounds_it():
+    vectors = random_vectors(200, 33)
+    everything = {(s, t): w for s, t, w in exact_edges(vectors, 199)}
+    for rows in ([0, 1], [7, 3, 5], list(range(50, 150))):
+        for source, target, weight in exact_edges(vectors[rows], len(rows) - 1):
+            assert weight == everything[rows[source], rows[target]]
+
+
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
+def test_length_does_not_matter_to_the_cosine(factor):
+    vectors = random_vectors(50, 8)
+    scaled = vectors * np.where(np.arange(50) % 2, factor, 1)[:, None].astype(np.float32)
+    assert exact_edges(scaled, 4) == exact_edges(vectors, 4)
+
+
+@pytest.mark.parametrize("method", ["exact", "approximate"])
+def test_many_equal_vectors_cost_no_comparison_of_all_pairs(method, monkeypatch):
+    compared = []
+    scores = points.Points.scores
+
+    def counting(self, left, right, *rest):
+        compared.append(len(left) * len(right))
+        return scores(self, left, right, *rest)
+
+    monkeypatch.setattr(points.Points, "scores", counting)
+    vectors = np.tile(np.array([[1, 0.0], [1, -0.0]], np.float32), (2500, 1))
+    edges = nearest_neighbors(vectors, 3, method=SearchMethod(method)).edges()
+    assert sum(compared) <= 2  # once to search, once to measure the recall
+    assert edges.target[-3:].tolist() == [0, 1, 2]
+    assert edges.target[:3].tolist() == [1, 2, 3]
+
+
+APPROXIMATE = {"method": SearchMethod.APPROXIMATE, "leaf_size": 64}
+
+
+class TestApproximate:
+    @pytest.mark.parametrize("similarity", SIMILARITIES)
+    def test_is_a_part_of_the_exact_graph_with_equal_weights(self, similarity):
+        vectors = clusters(1200)
+        settings = {"similarity": Similarity(similarity), "target_recall": 0.8, **APPROXIMATE}
+        found = nearest_neighbors(vectors, 8, **settings)
+        assert found.method is SearchMethod.APPROXIMATE
+        weights = exact_weights(vectors, similarity)
+        edges = found.edges()
+        assert np.array_equal(edges.weight, weights[edges.source, edges.target])
+        assert (edges.source != edges.target).all()
+
+    @pytest.mark.parametrize("similarity", SIMILARITIES)
+    @pytest.mark.parametrize("target", [0.7, 0.95])
+    def test_reaches_the_recall_that_it_says(self, similarity, target):
+        vectors = clusters(1200)
+        settings = {"similarity": Similarity(similarity), "target_recall": target, **APPROXIMATE}
+        found = nearest_neighbors(vectors, 8, recall_sample=400, **settings)
+        truth = set(all_pairs(vectors, 8, similarity))
+        share = len(truth & set(as_triples(found.edges()))) / len(truth)
+        assert found.recall.nodes == 400
+        assert target <= found.recall.low <= share + 0.03
+        assert abs(found.recall.share - share) < 0.03
+
+    def test_a_higher_target_takes_more_rounds(self):
+        rounds = [
+            nearest_neighbors(clusters(1200), 8, target_recall=target, **APPROXIMATE).rounds
+            for target in (0.5, 0.8, 0.99)
+        ]
+        assert rounds == sorted(set(rounds))
+
+    def test_the_order_of_the_rows_does_not_matter(self):
+        vectors = clusters(900)
+        ids = [b"%04d" % i for i in range(900)]
+        hashes = hash_ids(ids)
+        first = nearest_neighbors(vectors, 5, hashes=hashes, **APPROXIMATE)
+        order = np.random.default_rng(1).permutation(900)
+        second = nearest_neighbors(vectors[order], 5, hashes=hashes[order], **APPROXIMATE)
+        # Numbers, and with them the order of equal weights, are others; weights are not.
+        weights = [first.edges(), second.edges()]
+        assert second.rounds == first.rounds
+        assert second.recall == first.recall
+        renamed = {(order[s], order[t], w) for s, t, w in as_triples(weights[1])}
+        assert len(renamed & set(as_triples(weights[0]))) >= 0.999 * len(renamed)
+
+    @pytest.mark.parametrize("setting", [{"seed": 1}, {"leaf_size": 100}])
+    def test_each_setting_changes_the_result(self, setting):
+        vectors = clusters(1200)
+        settings = {"target_recall": 0.6, **APPROXIMATE}
+        first = nearest_neighbors(vectors, 8, **settings).keys
+        assert not np.array_equal(nearest_neighbors(vectors, 8, **(settings | setting)).keys, first)
+        assert np.array_equal(nearest_neighbors(vectors, 8, **settings).keys, first)
+
+    @pytest.mark.parametrize(
+        "vectors",
+        [
+            np.ones((500, 3), np.float32),
+            same_direction(500),
+            np.repeat(clusters(250), 2, axis=0),
+            np.ones((500, 6), np.float32) + 1e-7 * random_vectors(500, 6),
+        ],
+        ids=["all_equal", "same_direction", "each_twice", "nearly_equal"],
+    )
+    def test_vectors_that_no_partition_can_part(self, vectors):
+        found = nearest_neighbors(vectors, 5, **APPROXIMATE)
+        edges = found.edges()
+        assert len(edges) == 5 * len(vectors)
+        weights = exact_weights(vectors, "cosine")
+        assert np.array_equal(edges.weight, weights[edges.source, edges.target])
+
+
+class TestChoiceOfMethod:
+    @pytest.mark.parametrize(
+        ("method", "rows", "k", "expected"),
+        [
+            ("auto", 400, 5, "exact"),
+            ("auto", 601, 5, "approximate"),
+            ("auto", 601, 60, "exact"),  # more neighbors than leaves bring together
+            ("exact", 601, 5, "exact"),
+            ("approximate", 100, 5, "approximate"),
+            ("approximate", 64, 5, "exact"),  # one leaf compares all pairs
+        ],
+    )
+    def test_depends_on_the_size(self, method, rows, k, expected, monkeypatch):
+        monkeypatch.setattr(nearest, "EXACT_ROWS", 600)
+        settings = {"method": SearchMethod(method), "leaf_size": 64, "target_recall": 0.3}
+        found = nearest_neighbors(random_vectors(rows, 4), k, **settings)
+        assert found.method.value == expected
+        assert (found.rounds > 0) == (expected == "approximate")
+
+    @pytest.mark.parametrize("method", ["exact", "approximate"])
+    def test_progress_ends_at_one(self, method):
+        steps = []
+        settings = {"method": SearchMethod(method), "leaf_size": 64, "threads": 1}
+        nearest_neighbors(clusters(600), 5, advance=steps.append, **settings)
+        assert sum(steps) == pytest.approx(1)
+        assert min(steps) >= 0

@@ -1,0 +1,48 @@
+"""All pairs above a threshold, against the definition."""
+
+import numpy as np
+import pytest
+
+from nsl_tfx.configs import Similarity
+from nsl_tfx.graph.search import pairs, similar_pairs
+
+
+def expected(vectors, threshold, similarity):
+    exact = vectors.astype(np.float64)
+    weights = (exact[:, None] * exact[None]).sum(axis=-1)
+    if similarity == "euclidean":
+        weights = 1 / (1 + np.sqrt(np.square(exact[:, None] - exact[None]).sum(axis=-1)))
+    elif similarity == "cosine":
+        norms = np.linalg.norm(exact, axis=1)
+        weights /= norms[:, None] * norms[None]
+    weights = np.round(weights, 6).astype(np.float32)
+    low, high = np.nonzero(np.triu(weights >= np.float32(threshold), 1))
+    return list(zip(low.tolist(), high.tolist(), weights[low, high].tolist(), strict=True))
+
+
+VECTORS = {
+    "random": np.random.default_rng(0).normal(size=(700, 6)).astype(np.float32),
+    "integers": np.random.default_rng(0).integers(1, 3, size=(120, 3)).astype(np.float32),
+    "equal": np.ones((30, 2), np.float32),
+    "one": np.ones((1, 2), np.float32),
+    "none": np.ones((0, 2), np.float32),
+}
+
+
+@pytest.mark.parametrize("dense", [0, 1 / 40, 2])
+@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize(
+    ("similarity", "thresholds"),
+    [("cosine", (-1, 0.5, 0.9, 1)), ("inner_product", (0, 2)), ("euclidean", (0, 0.4, 1))],
+)
+def test_equals_the_definition(name, similarity, thresholds, dense, monkeypatch):
+    monkeypatch.setattr(pairs, "_DENSE", dense)
+    for threshold in thresholds:
+        steps = []
+        found = similar_pairs(
+            VECTORS[name], threshold, Similarity(similarity), threads=2, advance=steps.append
+        )
+        ends = found.source.tolist(), found.target.tolist()
+        received = list(zip(*ends, found.weight.tolist(), strict=True))
+        assert received == expected(VECTORS[name], threshold, similarity)
+        assert sum(steps) == pytest.approx(1 if len(VECTORS[name]) else 0)

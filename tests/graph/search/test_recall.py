@@ -1,0 +1,57 @@
+"""Recall: its sample, its share, and how often its interval holds the truth."""
+
+import numpy as np
+import pytest
+
+from nsl_tfx.graph.hashing import mix
+from nsl_tfx.graph.search.recall import choose_sample, measure_recall
+from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR
+
+HASHES = mix(np.arange(1000, dtype=np.uint64), 3)
+
+
+def test_the_sample_is_the_same_nodes_in_any_order():
+    sample = choose_sample(HASHES, 50, seed=1)
+    order = np.random.default_rng(0).permutation(1000)
+    assert sorted(order[choose_sample(HASHES[order], 50, seed=1)]) == sample.tolist()
+    assert sample.tolist() != choose_sample(HASHES, 50, seed=2).tolist()
+    assert choose_sample(HASHES, 2000, seed=1).tolist() == list(range(1000))
+
+
+def test_missing_neighbors_are_none_to_find():
+    truth = np.array([[5, 4], [9, NO_NEIGHBOR], [NO_NEIGHBOR, NO_NEIGHBOR]])
+    found = np.array([[5, 3], [NO_NEIGHBOR, NO_NEIGHBOR], [NO_NEIGHBOR, NO_NEIGHBOR]])
+    recall = measure_recall(found, truth, population=100)
+    assert (recall.nodes, recall.pairs) == (3, 3)
+    assert recall.share == pytest.approx(1 / 3)
+    assert measure_recall(found[2:], truth[2:], 100).share == 1
+
+
+def test_a_whole_population_has_no_error():
+    truth = np.arange(20).reshape(10, 2)
+    found = np.where(np.arange(10)[:, None] < 4, truth, -1)
+    recall = measure_recall(found, truth, population=10)
+    assert (recall.low, recall.share, recall.high) == (0.4, 0.4, 0.4)
+
+
+def test_finding_everything_in_a_sample_proves_nothing_of_the_rest():
+    truth = np.arange(2000).reshape(200, 10)
+    recall = measure_recall(truth, truth, population=10_000)
+    assert recall.share == recall.high == 1
+    assert 0.995 < recall.low < 1
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_interval_holds_the_truth(together):
+    """Nodes whose neighbors are found or missed together make a wider interval."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(20_000).reshape(2000, 10)
+    luck = rng.random((2000, 1 if together else 10))
+    found = np.where(luck < 0.9, truth, -1)
+    share = float(np.mean(found == truth))
+    held = []
+    for _ in range(400):
+        rows = rng.choice(2000, 150)
+        recall = measure_recall(found[rows], truth[rows], population=2000)
+        held.append(recall.low <= share <= recall.high)
+    assert 0.92 <= np.mean(held) <= 0.985
