@@ -13,7 +13,8 @@ import os
 from typing import Any
 
 
-def _is_remote(path: str) -> bool:
+def is_remote(path: str) -> bool:
+    """Tells whether a path has a scheme, so that TensorFlow opens it."""
     return "://" in path
 
 
@@ -28,9 +29,14 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
+def open_file(path: str) -> Any:
+    """Opens a file to read bytes from; a remote one has less than a file of Python."""
+    return _gfile().GFile(path, "rb") if is_remote(path) else open(path, "rb")
+
+
 def read_bytes(path: str) -> bytes:
     """Returns a file's content."""
-    if not _is_remote(path):
+    if not is_remote(path):
         with open(path, "rb") as file:
             return file.read()
     with _gfile().GFile(path, "rb") as file:
@@ -40,7 +46,7 @@ def read_bytes(path: str) -> bytes:
 def write_bytes(path: str, content: bytes) -> None:
     """Writes a file, and makes its folder first."""
     make_folder(path.rsplit("/", 1)[0])
-    if not _is_remote(path):
+    if not is_remote(path):
         with open(path, "wb") as file:
             file.write(content)
         return
@@ -50,7 +56,7 @@ def write_bytes(path: str, content: bytes) -> None:
 
 def make_folder(path: str) -> None:
     """Makes a folder and those above it, where they are missing."""
-    if _is_remote(path):
+    if is_remote(path):
         _gfile().makedirs(path)
     else:
         os.makedirs(path, exist_ok=True)
@@ -58,19 +64,19 @@ def make_folder(path: str) -> None:
 
 def exists(path: str) -> bool:
     """Tells whether there is such a file or folder."""
-    return bool(_gfile().exists(path)) if _is_remote(path) else os.path.exists(path)
+    return bool(_gfile().exists(path)) if is_remote(path) else os.path.exists(path)
 
 
 def matching(folder: str, pattern: str) -> list[str]:
     """Returns the files of a folder whose name matches a glob pattern, sorted."""
-    if _is_remote(folder):
+    if is_remote(folder):
         return sorted(_gfile().glob(join(folder, pattern)))
     return sorted(glob.glob(join(glob.escape(folder), pattern)))
 
 
 def remove(path: str) -> None:
     """Removes a file."""
-    if _is_remote(path):
+    if is_remote(path):
         _gfile().remove(path)
     else:
         os.remove(path)
