@@ -6,41 +6,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.ids import encode_ids
+from nsl_tfx.graph.numbering import number_ids
 
 _SHOWN = 3
-
-
-def number_nodes(
-    source: pa.Array | pa.ChunkedArray,
-    target: pa.Array | pa.ChunkedArray,
-    nodes: pa.Array | pa.ChunkedArray | None = None,
-) -> tuple[list[bytes], NDArray[np.int64], NDArray[np.int64]]:
-    """Returns all ids, ascending, and the numbers of each edge's source and target.
-
-    Args:
-        source: Id that each edge starts at.
-        target: Id that it ends at.
-        nodes: Further ids, such as those of nodes without edges.
-
-    Example:
-        >>> number_nodes(pa.array([b"c"]), pa.array([b"a"]), pa.array([b"b"]))
-        ([b'a', b'b', b'c'], array([2]), array([0]))
-    """
-    columns = [source, target, *([] if nodes is None else [nodes])]
-    chunks = [
-        chunk
-        for column in columns
-        for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])
-    ]
-    unique = pa.chunked_array(chunks, pa.binary()).unique()
-    ids = unique.take(pc.array_sort_indices(unique))
-    ends = [np.asarray(pc.index_in(column, value_set=ids), np.int64) for column in columns[:2]]
-    return ids.to_pylist(), ends[0], ends[1]
 
 
 def assemble(
@@ -66,15 +38,16 @@ def assemble(
         ([b'a', b'b', b'c'], [0, 0, 1, 2], [2, 1, 0, 0])
     """
     starts, ends = encode_ids(source, "the edges' sources"), encode_ids(target, "their targets")
-    further = None if nodes is None else encode_ids(nodes, "nodes")
+    further = pa.array([], pa.binary()) if nodes is None else encode_ids(nodes, "nodes")
     weights = np.ones(len(starts), np.float32) if weight is None else _check_weights(weight)
     if not len(starts) == len(ends) == len(weights):
         raise ValueError(
             "Expected sources, targets and weights of one length. Received lengths: "
             f"{len(starts)}, {len(ends)}, {len(weights)}."
         )
-    ids, numbers, others = number_nodes(starts, ends, further)
+    names, (numbers, others, _) = number_ids(starts, ends, further)
     edges = EdgeList(numbers, others, weights)
+    ids: list[bytes] = names.to_pylist()
     _check_distinct(ids, edges)
     return ids, (edges if directed else join_both_ways(edges, len(ids))).sorted()
 
@@ -111,9 +84,11 @@ def is_symmetric(edges: EdgeList, nodes: int) -> bool:
     forward = edges.source * nodes + edges.target
     backward = edges.target * nodes + edges.source
     first, second = np.argsort(forward), np.argsort(backward)
+    # As bits, since what is taken for symmetric keeps one of both weights: -0.0 is not 0.0.
+    bits = edges.weight.view(np.int32)
     return bool(
         np.array_equal(forward[first], backward[second])
-        and np.array_equal(edges.weight[first], edges.weight[second])
+        and np.array_equal(bits[first], bits[second])
     )
 
 

@@ -11,11 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
-from nsl_tfx.graph.assembly import assemble, is_symmetric, number_nodes
+from nsl_tfx.graph.assembly import assemble, is_symmetric
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.files import edge_table, read_edges, read_graph_info, write_graph
 from nsl_tfx.graph.ids import decode_ids
 from nsl_tfx.graph.metrics import measure_graph
+from nsl_tfx.graph.numbering import number_ids
 
 # What a graph's files say of themselves; `write` says it anew.
 _OF_THE_FILES = ("format_version", "edges", "shards")
@@ -301,8 +302,8 @@ def read_graph(folder: str) -> Graph:
     """
     info = read_graph_info(folder)
     table = read_edges(folder)
-    ids, source, target = number_nodes(table["source"], table["target"])
-    return Graph(ids, EdgeList(source, target, table["weight"].to_numpy()), info)
+    ids, (source, target) = number_ids(table["source"], table["target"])
+    return Graph(ids.to_pylist(), EdgeList(source, target, table["weight"].to_numpy()), info)
 
 
 def _columns(

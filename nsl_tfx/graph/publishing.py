@@ -6,12 +6,13 @@ import contextlib
 import gzip
 import io
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO, TextIO, cast
-
-from nsl_tfx.graph import storage
+from typing import BinaryIO, TextIO, cast
 
 _GZIP_LEVEL = 6
+_COPIED_AT_ONCE = 1 << 20
 
 
 @contextlib.contextmanager
@@ -39,24 +40,12 @@ def published(path: str, compress: bool = True) -> Iterator[BinaryIO]:
         ...     before, os.path.exists(f"{folder}/file")
         (False, True)
     """
-    folder = os.path.dirname(path)
-    if folder:
-        storage.make_folder(folder)
-    # Beside the file, because a rename stays on one file system only there; the process's number
-    # keeps two runs apart.
-    temporary = f"{path}.{os.getpid()}.part"
-    try:
-        with _open(temporary) as raw:
-            if compress and path.endswith(".gz"):
-                with gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as packed:
-                    yield cast(BinaryIO, packed)
-            else:
-                yield raw
-        _rename(temporary, path)
-    except BaseException:
-        if storage.exists(temporary):
-            storage.remove(temporary)
-        raise
+    with _remote(path) if "://" in path else _local(path) as raw:
+        if compress and path.endswith(".gz"):
+            with gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as packed:
+                yield cast(BinaryIO, packed)
+        else:
+            yield raw
 
 
 @contextlib.contextmanager
@@ -76,22 +65,33 @@ def published_text(path: str) -> Iterator[TextIO]:
             text.detach()
 
 
-def _is_remote(path: str) -> bool:
-    return "://" in path
+@contextlib.contextmanager
+def _local(path: str) -> Iterator[BinaryIO]:
+    if os.path.dirname(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    # Beside the file, because a rename stays on one file system only there; the process's number
+    # keeps two runs apart.
+    temporary = f"{path}.{os.getpid()}.part"
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise
 
 
-def _open(path: str) -> Any:
-    if not _is_remote(path):
-        return open(path, "wb")
+@contextlib.contextmanager
+def _remote(path: str) -> Iterator[BinaryIO]:
+    """Writes to a file of this machine, and copies it: remote ones lack parts of Python's files."""
     import tensorflow as tf
 
-    return tf.io.gfile.GFile(path, "wb")
-
-
-def _rename(source: str, target: str) -> None:
-    if not _is_remote(source):
-        os.replace(source, target)
-        return
-    import tensorflow as tf
-
-    tf.io.gfile.rename(source, target, overwrite=True)
+    with tempfile.TemporaryFile() as file:
+        yield cast(BinaryIO, file)
+        file.seek(0)
+        tf.io.gfile.makedirs(path.rsplit("/", 1)[0])
+        temporary = f"{path}.{os.getpid()}.part"
+        with tf.io.gfile.GFile(temporary, "wb") as target:
+            shutil.copyfileobj(file, target, _COPIED_AT_ONCE)
+        tf.io.gfile.rename(temporary, path, overwrite=True)

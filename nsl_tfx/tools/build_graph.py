@@ -102,9 +102,13 @@ def build_graph_from_config(
     order = check_ids(ids)
     names = [ids[row] for row in order]
     tell(describe_search(*vectors.shape))
-    with progress("Comparing", None, "vectors") as advance:
-        edges = cosine_edges(names, vectors[order], config.similarity_threshold)
-        advance(len(names))
+    with progress("Comparing", len(names), "vectors") as advance:
+        edges = cosine_edges(
+            names,
+            vectors[order],
+            config.similarity_threshold,
+            lambda share: advance(share * len(names)),
+        )
     with (
         progress("Writing", len(edges), "edges") as advance,
         published(os.fspath(output_graph_path)) as file,

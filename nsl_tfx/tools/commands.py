@@ -25,5 +25,8 @@ def plain_errors() -> Iterator[None]:
         click.echo("Error: There is not enough memory. Use a machine with more of it.", err=True)
         sys.exit(1)
     except (ValueError, TypeError, OSError) as error:
+        # Python itself raises TypeErrors too, for code that is wrong; ours say what was expected.
+        if isinstance(error, TypeError) and not str(error).startswith("Expected"):
+            raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

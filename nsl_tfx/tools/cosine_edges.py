@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,19 @@ _NOISE = 1e-12
 _NUMBERS_AT_ONCE = 1 << 22
 
 
-def cosine_edges(ids: Sequence[bytes], vectors: NDArray[np.float32], threshold: float) -> EdgeList:
+def cosine_edges(
+    ids: Sequence[bytes],
+    vectors: NDArray[np.float32],
+    threshold: float,
+    advance: Callable[[float], None] = lambda share: None,
+) -> EdgeList:
     """Returns an edge for each ordered pair of different rows at or above the threshold, sorted.
 
     Args:
         ids: One id a row, for the errors' texts.
         vectors: `[rows, dimension]`, finite. A row of zeros has the similarity 0 to all others.
         threshold: The smallest cosine similarity of an edge.
+        advance: Called with the share of the work done since its last call.
 
     Raises:
         ValueError: A vector is not finite; the message names its id.
@@ -38,7 +44,7 @@ def cosine_edges(ids: Sequence[bytes], vectors: NDArray[np.float32], threshold: 
     """
     directed = np.flatnonzero(vectors.any(axis=1))
     matrix = check_vectors([ids[row] for row in directed], vectors[directed])
-    found = similar_pairs(matrix, max(-1.0, threshold - _NEAR))
+    found = similar_pairs(matrix, max(-1.0, threshold - _NEAR), advance=advance)
     found = found.select(_reaches(matrix, found, threshold))
     parts = [EdgeList(directed[found.source], directed[found.target], found.weight)]
     if threshold <= 0:

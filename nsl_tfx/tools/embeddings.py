@@ -34,7 +34,7 @@ def find_files(paths: Paths) -> list[str]:
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     files: set[str] = set()
-    for path in map(os.fspath, given):
+    for path in [os.fspath(one) for one in given]:
         found = _matching(path)
         if not found:
             raise FileNotFoundError(

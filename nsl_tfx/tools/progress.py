@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 # Tells of so many more units done.
-Advance = Callable[[int], None]
+Advance = Callable[[float], None]
 
 
 class _Rate(ProgressColumn):

@@ -1,4 +1,4 @@
-"""The command `nsl-tfx`."""
+"""The command `nsl-tfx demo`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 import click
 
 from nsl_tfx.configs.base import MAX_SEED
-from nsl_tfx.version import __version__
 
 # TFX finds files by patterns which begin with the path of the folder.
 _GLOB_CHARACTERS = "*?[]\\"
@@ -32,13 +31,7 @@ def _check_root(context: click.Context, option: click.Parameter, root: str) -> s
     return root
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nsl-tfx")
-def main() -> None:
-    """Structured learning on TFX: graphs, adversarial training, and a robustness gate."""
-
-
-@main.command()
+@click.command()
 @click.option(
     "--root",
     type=click.Path(file_okay=False),
@@ -109,7 +102,3 @@ def _plain_errors(log_path: str | None) -> Iterator[None]:
         else:
             click.echo(f"The whole story is at the end of {log_path}.", err=True)
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

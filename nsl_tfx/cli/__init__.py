@@ -1,0 +1,24 @@
+"""The command `nsl-tfx`, a file a group of commands.
+
+Help texts must not cost what the commands need, so each command imports that in its body.
+"""
+
+from __future__ import annotations
+
+import click
+
+from nsl_tfx.cli.demo import demo
+from nsl_tfx.cli.graph import graph
+from nsl_tfx.version import __version__
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nsl-tfx")
+def main() -> None:
+    """Structured learning on TFX: graphs, adversarial training, and a robustness gate."""
+
+
+main.add_command(demo)
+main.add_command(graph)

@@ -1,0 +1,252 @@
+"""The commands `nsl-tfx graph ...`."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from nsl_tfx.configs import (
+    GraphFormat,
+    GraphImportConfig,
+    InvalidEdges,
+    InvalidExamples,
+    SearchMethod,
+    SelfLoops,
+    Similarity,
+    SimilarityGraphConfig,
+    Symmetrize,
+)
+from nsl_tfx.configs.base import MAX_SEED, Choice
+from nsl_tfx.tools.commands import plain_errors
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_DEFAULTS = SimilarityGraphConfig(embedding_feature="embedding")
+
+
+@click.group()
+def graph() -> None:
+    """Build, import, measure, pack and export graphs of examples."""
+
+
+def _choice(kind: type[Choice]) -> click.Choice[str]:
+    return click.Choice([str(member.value) for member in kind])
+
+
+def _setting(name: str, help_text: str, **settings: Any) -> Callable[[_Function], _Function]:
+    """Returns an option whose default is that of SimilarityGraphConfig."""
+    default = getattr(_DEFAULTS, name)
+    flag = "--" + name.replace("_", "-")
+    return click.option(
+        flag,
+        default=getattr(default, "value", default),
+        show_default=default is not None,
+        help=help_text,
+        **settings,
+    )
+
+
+_output = click.option(
+    "--output",
+    required=True,
+    metavar="FOLDER",
+    help="Folder of the graph's files; a graph that it holds is replaced.",
+)
+
+
+@graph.command()
+@click.argument("examples", nargs=-1, required=True)
+@_output
+@_setting("embedding_feature", "Feature with the vector.")
+@_setting("id_feature", "Feature with the unique id.")
+@_setting("label_feature", "Feature with the label, to measure how often neighbors share it.")
+@_setting("similarity", "What an edge's weight is.", type=_choice(Similarity))
+@_setting("num_neighbors", "Nearest neighbors of each node.", type=click.IntRange(min=1))
+@_setting("similarity_threshold", "Drop edges of a lower weight.", type=float)
+@_setting("symmetrize", "Which neighbors become edges.", type=_choice(Symmetrize))
+@_setting("method", "Compare all pairs, or those likely to be near.", type=_choice(SearchMethod))
+@_setting("target_recall", "Recall at which an approximate search stops.", type=float)
+@_setting("recall_sample", "Nodes to measure recall on.", type=click.IntRange(min=1))
+@_setting("random_seed", "Seed of an approximate search.", type=click.IntRange(0, MAX_SEED))
+@_setting("invalid_examples", "What becomes of unusable examples.", type=_choice(InvalidExamples))
+@_setting("worker_memory_mb", "Memory that may be used, in MiB.", type=click.IntRange(min=1))
+def build(examples: tuple[str, ...], output: str, **settings: Any) -> None:
+    """Join each of EXAMPLES to its nearest neighbors.
+
+    EXAMPLES are TFRecord files of tf.Examples, gzipped or not, or globs of such files.
+
+    Example: nsl-tfx graph build 'train*.tfr.gz' --output graph --num-neighbors 5
+    """
+    with plain_errors():
+        config = SimilarityGraphConfig(**settings)
+        _check_output(output)
+        from nsl_tfx.tools.similarity_graph import build_graph_folder
+
+        build_graph_folder(examples, output, config)
+        _print_summary(output)
+
+
+def _check_output(folder: str) -> None:
+    """Tries to write to the folder, before minutes are spent on what it is for."""
+    if "://" in folder:
+        return
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise click.ClickException(
+            f"Expected a folder that can be written to. Received: {folder!r} ({error.strerror}). "
+            "Choose another --output."
+        ) from error
+
+
+@graph.command()
+@click.argument("folder")
+@click.option(
+    "--plot",
+    "plots",
+    multiple=True,
+    metavar="FILE",
+    help="Draw the histograms of degrees and weights to a .png or .svg; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what graph.json holds instead.")
+def stats(folder: str, plots: tuple[str, ...], as_json: bool) -> None:
+    """Print what the graph in FOLDER is like.
+
+    Example: nsl-tfx graph stats graph --plot graph.svg
+    """
+    with plain_errors():
+        from nsl_tfx.graph.files import read_graph_info
+        from nsl_tfx.graph.plots import check_picture, plot_graph
+
+        for path in plots:
+            check_picture(path)
+        if as_json:
+            click.echo(json.dumps(read_graph_info(folder), indent=2, sort_keys=True))
+        else:
+            _print_summary(folder)
+        for path in plots:
+            plot_graph(folder, path)
+
+
+def _print_summary(folder: str) -> None:
+    from rich.console import Console
+
+    from nsl_tfx.graph.summary import summarize
+
+    Console(highlight=False).print(summarize(folder))
+
+
+def _column(context: click.Context, option: click.Parameter, value: str | None) -> str | int | None:
+    """Returns a column's number where the text is one, else its name."""
+    del context, option
+    return int(value) if value is not None and value.isdecimal() else value
+
+
+@graph.command("import")
+@click.argument("files", nargs=-1, required=True)
+@_output
+@click.option(
+    "--format",
+    default="auto",
+    show_default=True,
+    type=_choice(GraphFormat),
+    help="What the files hold; auto tells by their names' endings.",
+)
+@click.option("--source", callback=_column, help="Column of the ids that edges start at.")
+@click.option("--target", callback=_column, help="Column of the ids that edges end at.")
+@click.option("--weight", callback=_column, help="Column of the weights.")
+@click.option("--no-weights", is_flag=True, help="Give every edge the default weight.")
+@click.option("--default-weight", type=float, default=1.0, show_default=True)
+@click.option("--header/--no-header", default=None, help="Whether a first line names the columns.")
+@click.option("--delimiter", help="What parts the columns of a text file.")
+@click.option("--directed", is_flag=True, help="Do not let each edge hold both ways.")
+@click.option("--self-loops", default="keep", show_default=True, type=_choice(SelfLoops))
+@click.option("--invalid-edges", default="error", show_default=True, type=_choice(InvalidEdges))
+def import_(files: tuple[str, ...], output: str, no_weights: bool, **settings: Any) -> None:
+    """Make a graph of FILES that hold its edges: TSV, CSV, Parquet or tf.Examples, or globs.
+
+    Columns are told by name or by number from 0; without these options they are the first, second
+    and third, or those named source, target and weight.
+
+    Example: nsl-tfx graph import 'edges*.tsv.gz' --output graph
+    """
+    with plain_errors():
+        config = GraphImportConfig(paths=files, use_weights=not no_weights, **settings)
+        _check_output(output)
+        from nsl_tfx.graph.importing import import_graph
+
+        import_graph(config).write(output)
+        _print_summary(output)
+
+
+@graph.command()
+@click.argument("labeled_examples")
+@click.argument("unlabeled_examples")
+@click.argument("graph_file")
+@click.argument("output")
+@click.option("--add-undirected-edges", is_flag=True, help="Let each edge hold both ways.")
+@click.option("--max-neighbors", type=click.IntRange(min=1), help="Neighbors of one example.")
+@click.option("--id-feature", default="id", show_default=True, help="Feature with the unique id.")
+def pack(
+    labeled_examples: str,
+    unlabeled_examples: str,
+    graph_file: str,
+    output: str,
+    add_undirected_edges: bool,
+    max_neighbors: int | None,
+    id_feature: str,
+) -> None:
+    """Write the neighbors' features into each of LABELED_EXAMPLES, as NSL's pack_nbrs does.
+
+    Neighbors are examples of both files; UNLABELED_EXAMPLES may be '' for none. GRAPH_FILE is a
+    TSV file, as NSL's or from `graph export`. OUTPUT is gzipped where its name ends in .gz.
+
+    Example: nsl-tfx graph pack train.tfr '' graph.tsv packed.tfr --max-neighbors 5
+    """
+    with plain_errors():
+        from nsl_tfx.tools import pack_nbrs
+
+        pack_nbrs(
+            labeled_examples,
+            unlabeled_examples,
+            graph_file,
+            output,
+            add_undirected_edges,
+            max_neighbors,
+            id_feature,
+        )
+
+
+@graph.command()
+@click.argument("folder")
+@click.argument("output")
+@click.option(
+    "--to",
+    "form",
+    required=True,
+    type=click.Choice(["tsv", "csv", "parquet", "tfgnn"]),
+    help="tsv as NSL reads it, csv with a header, one parquet file, or a folder for TF-GNN.",
+)
+def export(folder: str, output: str, form: str) -> None:
+    """Write the graph in FOLDER to OUTPUT in another form.
+
+    Example: nsl-tfx graph export graph graph.tsv.gz --to tsv
+    """
+    with plain_errors():
+        from nsl_tfx.graph.exporting import export_graph
+
+        lost = export_graph(folder, output, form)
+        if lost:
+            noun = "weight was" if lost == 1 else "weights were"
+            click.echo(
+                f"{lost:,} {noun} rounded to six decimals, which is all that TSV files of NSL"
+                " hold. Other forms keep them.",
+                err=True,
+            )

@@ -1,0 +1,192 @@
+"""Pictures of how a graph's degrees and weights are distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsl_tfx.graph.exporting import read_tables
+from nsl_tfx.graph.files import read_graph_info
+from nsl_tfx.graph.publishing import published
+
+# Two of Okabe and Ito's colours, which also color-blind people tell apart; they differ in
+# lightness as well.
+_BLUE, _ORANGE, _GRAY = "#0072B2", "#E69F00", "#555555"
+_FORMS = (".png", ".svg")
+_BINS = 50
+# With more degrees than this, their axis is logarithmic.
+_MAX_BARS = 60
+# Where the fullest bin holds more times the emptiest than this, the count's axis is: degrees fall
+# off fast, while the shape of the weights is best seen without.
+_MAX_DEGREE_RATIO = 100
+_MAX_WEIGHT_RATIO = 10_000
+_SETTINGS = {
+    "svg.hashsalt": "nsl_tfx",  # else ids inside an SVG are drawn at random
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def check_picture(path: str) -> str:
+    """Returns the format of a picture by its file's name.
+
+    Raises:
+        ValueError: It ends neither in `.png` nor in `.svg`.
+
+    Example:
+        >>> check_picture("graph.svg")
+        'svg'
+    """
+    for ending in _FORMS:
+        if path.lower().endswith(ending):
+            return ending[1:]
+    raise ValueError(f"Expected a picture's name to end in .png or .svg. Received: {path!r}.")
+
+
+def plot_graph(folder: str, path: str) -> None:
+    """Draws histograms of a graph's degrees and of its weights, side by side.
+
+    The picture is the same to the byte for the same graph and Matplotlib, and needs no display.
+
+    Args:
+        folder: The graph's.
+        path: The picture to write: `.png` or `.svg`.
+
+    Raises:
+        FileNotFoundError: The folder holds no whole graph.
+        ValueError: A file is damaged, or the picture's name ends otherwise.
+    """
+    form = check_picture(path)
+    info = read_graph_info(folder)
+    # Figures made without pyplot need no display and leave no state behind.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(_SETTINGS), published(path) as file:
+        figure = Figure(figsize=(10, 4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _draw_degrees(left, info)
+        _draw_weights(right, folder, info)
+        # Both formats would hold the version or the time, which differ between equal pictures.
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        figure.savefig(file, format=form, dpi=150, metadata=metadata)
+
+
+def weight_counts(
+    folder: str, low: float, high: float, bins: int = _BINS
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns how many edges have a weight in each of equal ranges, and the ranges' ends.
+
+    Args:
+        folder: The graph's; one file of it is in memory at a time.
+        low: Where the first range begins.
+        high: Where the last one ends.
+        bins: Number of ranges.
+    """
+    edges = np.linspace(low, high, bins + 1)
+    counts = np.zeros(bins, np.int64)
+    for table in read_tables(folder):
+        counts += np.histogram(table["weight"].to_numpy(), edges)[0]
+    return counts, edges
+
+
+def degree_bins(largest: int) -> NDArray[np.float64]:
+    """Returns where ranges of degrees from 1 up end: half between integers, ever wider.
+
+    Example:
+        >>> degree_bins(4).tolist()
+        [0.5, 1.5, 2.5, 3.5, 4.5]
+    """
+    if largest <= _MAX_BARS:
+        return np.arange(largest + 1) + 0.5
+    return np.unique(np.round(np.geomspace(1, largest + 1, _BINS))) - 0.5
+
+
+def _draw_degrees(axes: Any, info: Mapping[str, Any]) -> None:
+    metrics = info["metrics"]
+    outgoing = _degrees(metrics["degree_histogram"])
+    incoming = metrics.get("in_degree_histogram")
+    series = [("edges from a node" if incoming else "", outgoing, _BLUE)]
+    if incoming:
+        series.append(("edges to a node", _degrees(incoming), _ORANGE))
+    largest = max(1, *(int(degree.max(initial=0)) for _, (degree, _), _ in series))
+    bins = degree_bins(largest)
+    wide = largest > _MAX_BARS
+    if not wide:
+        bins = np.concatenate([[-0.5], bins])  # a logarithmic axis has no place for zero
+    heights = []
+    for name, (degree, nodes), color in series:
+        counts = np.histogram(degree, bins, weights=nodes)[0]
+        axes.stairs(counts, bins, fill=color == _BLUE, color=color, label=name, linewidth=1.5)
+        heights.append(counts)
+    if wide:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(_plain_number)
+    _scale_counts(axes, np.concatenate(heights), _MAX_DEGREE_RATIO)
+    axes.set(
+        title=f"Degrees of {info['nodes']:,} nodes",
+        xlabel="edges of a node" + (_name_isolated(series) if wide else ""),
+        ylabel="nodes in each bar" if wide else "nodes",
+    )
+    if incoming:
+        axes.legend(frameon=False)
+
+
+def _draw_weights(axes: Any, folder: str, info: Mapping[str, Any]) -> None:
+    axes.set(title=f"Weights of {info['edges']:,} edges", xlabel="weight", ylabel="edges")
+    quantiles = info["metrics"]["weight_quantiles"]
+    if not quantiles:
+        axes.text(0.5, 0.5, "no edges", ha="center", va="center", transform=axes.transAxes)
+        axes.set(xticks=[], yticks=[])
+        return
+    low, high = quantiles["0.0"], quantiles["1.0"]
+    # Quantiles are rounded, to millionths or more coarsely, and nothing may lie outside. Weights
+    # that are all alike need a range around them.
+    size = max(1.0, abs(low), abs(high))
+    margin = 0.01 * (high - low) if high - low > 1e-3 * size else 0.05 * size
+    counts, edges = weight_counts(folder, low - margin, high + margin)
+    axes.stairs(counts, edges, fill=True, color=_BLUE)
+    _scale_counts(axes, counts, _MAX_WEIGHT_RATIO)
+    median = quantiles["0.5"]
+    axes.axvline(median, color=_GRAY, linestyle="--", linewidth=1)
+    axes.annotate(
+        f" median {median:.3g}",
+        (median, 1),
+        xycoords=("data", "axes fraction"),
+        va="top",
+        color=_GRAY,
+    )
+
+
+def _degrees(histogram: Mapping[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return np.array([int(key) for key in histogram], np.int64), np.array([*histogram.values()])
+
+
+def _name_isolated(series: list[tuple[str, Any, str]]) -> str:
+    """Returns how many nodes a logarithmic axis has no place for, on a line of its own."""
+    parts = [
+        " ".join([f"{nodes[degree == 0].sum():,}", *name.split()[1:2]])
+        for name, (degree, nodes), _ in series
+        if (degree == 0).any()
+    ]
+    return f"\n(nodes with none, not shown: {', '.join(parts)})" if parts else ""
+
+
+def _scale_counts(axes: Any, counts: NDArray[Any], max_ratio: float) -> None:
+    present = counts[counts > 0]
+    top = float(present.max(initial=1))
+    if top > max_ratio * present.min(initial=top):
+        axes.set_yscale("log")
+        axes.set_ylim(0.7, 2 * top)
+    else:
+        axes.set_ylim(0, 1.1 * top)
+    axes.yaxis.set_major_formatter(_plain_number)
+
+
+def _plain_number(value: float, place: int) -> str:
+    del place
+    return f"{value:,.0f}" if value >= 1 or not value else ""

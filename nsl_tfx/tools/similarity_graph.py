@@ -1,0 +1,33 @@
+"""A similarity graph of files of examples, without a pipeline."""
+
+from __future__ import annotations
+
+from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.graph import build_similarity_graph, write_graph
+from nsl_tfx.graph.description import describe_graph
+from nsl_tfx.tools.embeddings import Paths, describe_search, read_embeddings
+from nsl_tfx.tools.progress import progress, tell
+
+
+def build_graph_folder(examples: Paths, folder: str, config: SimilarityGraphConfig) -> None:
+    """Builds a similarity graph of all examples in TFRecord files, and writes its folder.
+
+    Args:
+        examples: TFRecord files of tf.Examples, gzipped or not: paths, globs, or a list.
+        folder: Where the graph is written to; one that it holds is replaced.
+        config: How the graph is made.
+
+    Raises:
+        FileNotFoundError: No file is found.
+        ValueError: A file is damaged, or an example cannot be a node; the message names it.
+    """
+    ids, vectors, labels = read_embeddings(examples, config)
+    tell(describe_search(*vectors.shape))
+    with progress("Searching", len(ids), "vectors") as advance:
+        graph = build_similarity_graph(
+            ids, vectors, config, lambda share: advance(share * len(ids))
+        )
+    known = None if config.label_feature is None else labels
+    with progress("Writing", len(graph.edges), "edges") as advance:
+        write_graph(folder, graph.ids, graph.edges, describe_graph(graph, known, config))
+        advance(len(graph.edges))

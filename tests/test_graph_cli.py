@@ -1,0 +1,238 @@
+"""The commands `nsl-tfx graph`: from files of examples to files, and what a mistake looks like."""
+
+import dataclasses
+import errno
+import gzip
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nsl_tfx.cli import main
+from nsl_tfx.cli.graph import build
+from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.graph import build_similarity_graph, read_graph
+from nsl_tfx.io.tfrecords import frame_record
+
+
+def invoke(*arguments, **settings):
+    return CliRunner().invoke(main, ["graph", *map(str, arguments)], **settings)
+
+
+def succeed(*arguments):
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+COUNT = 30
+VECTORS = np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float32)
+
+
+def write_examples(path, rows=range(COUNT), skip=()):
+    import tensorflow as tf
+
+    records = []
+    for row in rows:
+        example = tf.train.Example()
+        features = example.features.feature
+        features["id"].bytes_list.value.append(b"%d" % row)
+        features["embedding"].float_list.value.extend(VECTORS[row])
+        features["label"].int64_list.value.append(row % 2)
+        for name in skip:
+            del features[name]
+        records.append(frame_record(example.SerializeToString()))
+    content = b"".join(records)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    write_examples(folder / "a.tfr", range(10))
+    write_examples(folder / "b.tfr.gz", range(10, COUNT))
+    return str(folder / "*.tfr*")
+
+
+@pytest.fixture(scope="module")
+def folder(examples, tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("graph") / "new" / "graph")
+    succeed("build", examples, "--output", path, "--num-neighbors=3", "--label-feature=label")
+    return path
+
+
+def test_build_equals_the_kernels(folder):
+    config = SimilarityGraphConfig(
+        embedding_feature="embedding", label_feature="label", num_neighbors=3
+    )
+    graph = build_similarity_graph([b"%d" % i for i in range(COUNT)], VECTORS, config)
+    found = read_graph(folder)
+    assert found.ids == graph.ids
+    for name in ("source", "target", "weight"):
+        assert np.array_equal(getattr(found.edges, name), getattr(graph.edges, name))
+    assert SimilarityGraphConfig.from_dict(found.info["config"]) == config
+    assert found.info["metrics"]["label_agreement"]["labeled_nodes"] == COUNT
+
+
+def test_build_prints_what_the_graph_is_like(examples, tmp_path):
+    output = succeed("build", examples, "--output", tmp_path / "x")
+    assert f"nodes             {COUNT}" in output
+    assert output == succeed("stats", tmp_path / "x")
+
+
+def test_every_setting_has_an_option():
+    fields = {field.name for field in dataclasses.fields(SimilarityGraphConfig)}
+    # Splits and models are a pipeline's.
+    settings = fields - {"splits", "embedding_model"}
+    options = {option.name: option for option in build.params}
+    assert settings <= set(options)
+    default = SimilarityGraphConfig(embedding_feature="embedding")
+    for name in settings:
+        assert options[name].default == getattr(default, name)
+
+
+def test_the_order_of_examples_does_not_matter(examples, folder, tmp_path):
+    write_examples(tmp_path / "z", range(COUNT - 1, 9, -1))
+    first = Path(examples).parent / "a.tfr"
+    succeed("build", tmp_path / "z", first, "--output", tmp_path / "x", "--num-neighbors=3",
+            "--label-feature=label")  # fmt: skip
+    for name in os.listdir(folder):
+        assert (tmp_path / "x" / name).read_bytes() == (Path(folder) / name).read_bytes()
+
+
+def test_stats_as_json(folder):
+    assert json.loads(succeed("stats", folder, "--json")) == read_graph(folder).info
+
+
+def test_stats_draws(folder, tmp_path):
+    output = succeed("stats", folder, "--plot", tmp_path / "x.png", "--plot", tmp_path / "y.svg")
+    assert output == succeed("stats", folder)
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "y.svg").read_text()
+
+
+@pytest.mark.parametrize("form", ["tsv", "csv", "parquet", "tfgnn"])
+def test_export(folder, tmp_path, form):
+    assert succeed("export", folder, tmp_path / "x", "--to", form) == ""
+    assert (tmp_path / "x").exists()
+
+
+def test_export_tells_of_rounded_weights(tmp_path):
+    from nsl_tfx.graph import Graph
+
+    Graph.from_edges(["a"], ["b"], [1 / 3]).write(str(tmp_path / "graph"))
+    output = succeed("export", tmp_path / "graph", tmp_path / "x", "--to", "tsv")
+    assert output.startswith("1 weight was rounded to six decimals")
+
+
+def test_what_was_exported_can_be_imported(folder, tmp_path):
+    for form in ("tsv", "csv", "parquet"):
+        succeed("export", folder, tmp_path / f"x.{form}", "--to", form)
+        succeed("import", tmp_path / f"x.{form}", "--output", tmp_path / form)
+        assert read_graph(str(tmp_path / form)).to_arrow() == read_graph(folder).to_arrow()
+
+
+def test_packing_what_was_exported(examples, folder, tmp_path):
+    import tensorflow as tf
+
+    from nsl_tfx.io import read_record_blocks
+
+    succeed("export", folder, tmp_path / "x.tsv", "--to", "tsv")
+    succeed("pack", examples, "", tmp_path / "x.tsv", tmp_path / "y.gz", "--max-neighbors=2")
+    blocks = read_record_blocks(str(tmp_path / "y.gz"))
+    records = [record for _, _, part in blocks for record in part]
+    assert len(records) == COUNT
+    features = tf.train.Example.FromString(records[0]).features.feature
+    assert features["NL_num_nbrs"].int64_list.value == [2]
+
+
+GRAPH_COMMANDS = ["build", "import", "stats", "pack", "export"]
+
+
+@pytest.mark.parametrize("command", GRAPH_COMMANDS)
+def test_help_shows_an_example(command):
+    assert f"Example: nsl-tfx graph {command} " in succeed(command, "--help")
+
+
+def test_help_names_the_commands():
+    output = succeed("--help")
+    assert all(f"\n  {command} " in output for command in GRAPH_COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["build"], 2, "Missing argument 'EXAMPLES...'"),
+        (["build", "x"], 2, "Missing option '--output'"),
+        (["build", "none", "--output", "out"], 1, "Error: Expected 'none' to name a file"),
+        (["build", "none", "--output", "out", "--method=best"], 2, "'best' is not one of"),
+        (["build", "none", "--output", "out", "--num-neighbors=0"], 2, "not in the range"),
+        (["build", "none", "--output", "out", "--similarity-threshold=2"], 1,
+         "Error: Expected SimilarityGraphConfig.similarity_threshold in [-1, 1]"),
+        (["stats"], 2, "Missing argument 'FOLDER'"),
+        (["stats", "none"], 1, "graph.json is missing"),
+        (["stats", "none", "--plot", "x.pdf"], 1, "to end in .png or .svg"),
+        (["export", "none", "x"], 2, "Missing option '--to'"),
+        (["export", "none", "x", "--to", "json"], 2, "'json' is not one of"),
+        (["export", "none", "x", "--to", "tsv"], 1, "graph.json is missing"),
+        (["import", "none.tsv", "--output", "out"], 1, "none.tsv"),
+        (["pack", "a", "b", "c"], 2, "Missing argument 'OUTPUT'"),
+        (["pack", "a", "b", "c", "d"], 1, "Error: Expected 'a' to name a file"),
+        (["no-such-command"], 2, "No such command"),
+    ],
+)  # fmt: skip
+def test_mistakes(tmp_path, monkeypatch, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*arguments)
+    assert result.exit_code == code
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_an_example_without_its_vector_is_named_and_nothing_is_written(tmp_path):
+    write_examples(tmp_path / "x", skip=["embedding"])
+    result = invoke("build", tmp_path / "x", "--output", tmp_path / "graph")
+    assert result.exit_code == 1
+    assert "Error: Expected a vector in the feature 'embedding'" in result.output
+    assert not list(tmp_path.glob("graph/*"))
+
+
+def test_a_folder_that_cannot_be_written_to(examples, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    result = invoke("build", examples, "--output", tmp_path / "file" / "below")
+    assert (result.exit_code, result.output[:45]) == (
+        1,
+        "Error: Expected a folder that can be written ",
+    )
+
+    def refuse(**_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    result = invoke("build", examples, "--output", tmp_path)
+    assert result.exit_code == 1
+    assert "(Read-only file system). Choose another --output." in result.output
+
+
+def test_a_defect_keeps_its_traceback(folder, monkeypatch):
+    from nsl_tfx.graph import summary
+
+    monkeypatch.setattr(summary, "summarize", lambda folder: folder + 1)
+    assert isinstance(invoke("stats", folder).exception, TypeError)
+
+
+def test_an_interrupt_exits_with_130(folder, monkeypatch):
+    from nsl_tfx.graph import summary
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(summary, "summarize", stop)
+    result = invoke("stats", folder)
+    assert result.exit_code == 130
+    assert "Stopped." in result.output
