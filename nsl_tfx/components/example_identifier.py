@@ -22,7 +22,7 @@ from nsl_tfx.configs import IdentifyConfig
 from nsl_tfx.graph import storage
 from nsl_tfx.graph.identification import COUNTS, IdentifyExamples, check_one_type
 from nsl_tfx.graph.identity import identify_schema
-from nsl_tfx.graph.joining import WriteCounts, WriteShards
+from nsl_tfx.graph.writing import WriteCounts, WriteShards
 from nsl_tfx.io import read_schema, staged
 
 _COUNTS_FILE = "counts.json"

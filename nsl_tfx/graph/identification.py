@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.configs import ExistingIds, IdentifyConfig
+from nsl_tfx.graph.content import Content, ContentReader
 from nsl_tfx.graph.copies import TO_BE_GIVEN, number_copies
 from nsl_tfx.graph.identity import (
     DIGEST_BYTES,
     digest_content,
     digest_id,
     make_id,
-    parse_example,
     read_id,
     undo_id,
-    write_id,
 )
-from nsl_tfx.graph.joining import Row
+from nsl_tfx.graph.writing import Row
 from nsl_tfx.io.records import total_bytes
 from nsl_tfx.io.tfrecords import read_record_blocks
 
@@ -137,18 +136,44 @@ _Numbers = tuple[NDArray[np.int64], NDArray[np.int64]]
 _Clash = tuple[int, int, int]
 
 
+def _read_examples(
+    path: str, config: IdentifyConfig
+) -> Iterator[tuple[int, bytes, Content, bytes | int | None]]:
+    """Yields each example's place in its file, its record, its content, and its id if it has one.
+
+    Raises:
+        ValueError: The file is damaged, or an example's id is no id or unwanted.
+    """
+    read = ContentReader(config.id_feature).read
+    for _, first, records in read_record_blocks(path):
+        for row, record in enumerate(records, first):
+            try:
+                content = read(record)
+                identity = None if content.identity is None else _existing_id(content, config)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error} in {_where(path, row)}. Mend that example, or leave its file out."
+                ) from None
+            yield row, record, content, identity
+
+
 def _digest_file(file: _File, config: IdentifyConfig, num_parts: int) -> Iterator[Any]:
     number, path = file
     digests = bytearray()
     numbers: list[int] = []
     start = given = integers = 0
-    for _, first, records in read_record_blocks(path):
-        for row, record in enumerate(records, first):
-            digest, copy, is_integer = _digest_record(record, config, path, row)
+    for _, _, content, identity in _read_examples(path, config):
+        if identity is None:
+            digests += digest_content(content)
+            numbers.append(TO_BE_GIVEN)
+            given += 1
+        else:
+            text = _as_bytes(identity)
+            # An id that was made here before takes part in the numbering of what it is made of.
+            digest, copy = undo_id(config.prefix, text) or (digest_id(text), 0)
             digests += digest
             numbers.append(copy)
-            given += copy == TO_BE_GIVEN
-            integers += is_integer
+            integers += isinstance(identity, int)
         if len(numbers) >= _ROWS_IN_MESSAGE:
             yield from _split_digests(number, start, digests, numbers, num_parts)
             start += len(numbers)
@@ -159,30 +184,14 @@ def _digest_file(file: _File, config: IdentifyConfig, num_parts: int) -> Iterato
         yield TaggedOutput(_COUNTS, count)
 
 
-def _digest_record(
-    record: bytes, config: IdentifyConfig, path: str, row: int
-) -> tuple[bytes, int, bool]:
-    """Returns what is alike in copies, the copy's number, and whether its id is an integer."""
-    try:
-        example = parse_example(record)
-        identity = _existing_id(example, config)
-    except ValueError as error:
-        raise ValueError(
-            f"{error} in {_where(path, row)}. Mend that example, or leave its file out."
-        ) from None
-    if identity is None:
-        return digest_content(example, config.id_feature), TO_BE_GIVEN, False
-    text = b"%d" % identity if isinstance(identity, int) else identity
-    # An id that was made here before takes part in the numbering of what it was made of.
-    made = undo_id(config.prefix, text)
-    digest, number = made or (digest_id(text), 0)
-    return digest, number, isinstance(identity, int)
+def _as_bytes(identity: bytes | int) -> bytes:
+    return b"%d" % identity if isinstance(identity, int) else identity
 
 
-def _existing_id(example: Any, config: IdentifyConfig) -> bytes | int | None:
+def _existing_id(content: Content, config: IdentifyConfig) -> bytes | int | None:
     if config.existing is ExistingIds.REPLACE:
         return None
-    identity = read_id(example, config.id_feature)
+    identity = read_id(content, config.id_feature)
     if identity is not None and config.existing is ExistingIds.ERROR:
         raise ValueError(
             f"Expected no id in the feature {config.id_feature!r}, because of "
@@ -237,22 +246,19 @@ def _identify_file(
         elif message is not None:
             numbers.update(zip(message[0].tolist(), message[1].tolist(), strict=True))
     clash = min(clashes, default=None)
-    for _, first, records in read_record_blocks(path):
-        for row, record in enumerate(records, first):
-            example = parse_example(record)
-            identity = _existing_id(example, config)
-            if clash is not None and row == clash[0]:
-                raise ValueError(
-                    f"Expected every id once. Received {identity!r} in {_where(path, row)} and in "
-                    f"{_where(paths[clash[1]], clash[2])}. Give one of them another id, or replace "
-                    "all ids with IdentifyConfig(existing='replace')."
-                )
-            if identity is None:
-                digest = digest_content(example, config.id_feature)
-                identity = make_id(config.prefix, digest, numbers.get(row, 0))
-                record = write_id(example, config.id_feature, identity)
-            text = b"%d" % identity if isinstance(identity, int) else identity
-            yield split, text, record
+    write = ContentReader(config.id_feature).write
+    for row, record, content, identity in _read_examples(path, config):
+        if clash is not None and row == clash[0]:
+            raise ValueError(
+                f"Expected every id once. Received {identity!r} in {_where(path, row)} and in "
+                f"{_where(paths[clash[1]], clash[2])}. Give one of them another id, or replace "
+                "all ids with IdentifyConfig(existing='replace')."
+            )
+        if identity is None:
+            new = make_id(config.prefix, digest_content(content), numbers.get(row, 0))
+            yield split, new, write(content, new)
+        else:
+            yield split, _as_bytes(identity), record
 
 
 def _where(path: str, row: int) -> str:

@@ -1,22 +1,19 @@
-"""The id of a tf.Example: reading it, making it of the example's content, writing it.
+"""The id of a tf.Example: reading it, making it of the example's content, describing it.
 
-An id that is made is the hexadecimal BLAKE2b digest (128 bits) of what the example holds, so that
-it is the same wherever and whenever it is made. Its content is a set of features, each with its
-type and its values; the protobuf library writes one in a single way (features by name, numbers
-packed, unknown fields left out), whichever way it was read in.
+An id that is made is the hexadecimal BLAKE2b digest (128 bits) of what the example holds, in the
+form of `nsl_tfx.graph.content`, so that it is the same wherever and whenever it is made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
 
-import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.configs import ExistingIds, IdentifyConfig
+from nsl_tfx.graph.content import Content
+from nsl_tfx.graph.wire import read_values
 
 DIGEST_BYTES = 16
 
@@ -26,65 +23,36 @@ _ID = b"nsl_tfx id"
 _MADE = re.compile(rb"([0-9a-f]{32})(?:-([1-9][0-9]{0,17}))?")
 
 
-def parse_example(record: bytes) -> Any:
-    """Returns a tf.Example without what tells nothing: unknown fields, features without a type.
-
-    Raises:
-        ValueError: The record is no tf.Example.
-    """
-    example = tf.train.Example()
-    try:
-        # Of bytes that look like the end of a group, older protobuf reads what comes before them,
-        # and tells by the number of bytes, and by a warning, that this was not all.
-        whole = example.MergeFromString(record) == len(record)
-    except (DecodeError, SystemError):  # the latter where warnings are errors
-        whole = False
-    if not whole:
-        raise ValueError("Expected a serialized tf.Example. Received something else")
-    example.DiscardUnknownFields()
-    without_type = []
-    for name, feature in example.features.feature.items():
-        if feature.WhichOneof("kind") is None:
-            without_type.append(name)
-        else:
-            feature.DiscardUnknownFields()  # the call above does not reach into a map
-    for name in without_type:
-        del example.features.feature[name]
-    return example
-
-
-def read_id(example: Any, feature: str) -> bytes | int | None:
+def read_id(content: Content, feature: str) -> bytes | int | None:
     """Returns an example's id, None where it has none or an empty one.
 
     Raises:
         ValueError: It has several, or one that is neither bytes nor an integer.
     """
-    features = example.features.feature
-    if feature not in features:  # asking for it would make it
-        return None
-    kind = features[feature].WhichOneof("kind")
-    values = getattr(features[feature], kind).value
+    values = [] if content.identity is None else read_values(content.identity)
     if len(values) > 1:
         raise ValueError(
             f"Expected at most one value in the id's feature {feature!r}. Received: {len(values)}"
         )
-    if kind == "float_list":
-        raise ValueError(
-            f"Expected bytes or an integer in the id's feature {feature!r}. Received: floats"
-        )
-    return values[0] if len(values) and values[0] != b"" else None
+    for value in values:
+        if isinstance(value, float):
+            raise ValueError(
+                f"Expected bytes or an integer in the id's feature {feature!r}. Received: {value!r}"
+            )
+        return None if value == b"" else value
+    return None
 
 
-def digest_content(example: Any, id_feature: str) -> bytes:
-    """Returns the digest of what an example holds beside its id, which is taken out of it.
+def digest_content(content: Content) -> bytes:
+    """Returns the digest of what an example holds beside its id.
 
     Example:
-        >>> digest_content(parse_example(b""), "id").hex()
+        >>> digest_content(Content(b"", b"", None)).hex()
         '0ac5132dd4c3914420ae033ea0d7c3e4'
     """
-    example.features.feature.pop(id_feature, None)
-    content = example.features.SerializeToString(deterministic=True)
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES, person=_CONTENT).digest()
+    digest = hashlib.blake2b(content.before, digest_size=DIGEST_BYTES, person=_CONTENT)
+    digest.update(content.after)
+    return digest.digest()
 
 
 def digest_id(identity: bytes) -> bytes:
@@ -113,16 +81,6 @@ def undo_id(prefix: str, identity: bytes) -> tuple[bytes, int] | None:
     start = prefix.encode()
     match = _MADE.fullmatch(identity, len(start)) if identity.startswith(start) else None
     return (bytes.fromhex(match[1].decode()), int(match[2] or 0)) if match else None
-
-
-def write_id(example: Any, feature: str, identity: bytes | int) -> bytes:
-    """Returns the serialized example with an id."""
-    example.features.feature[feature].Clear()
-    if isinstance(identity, int):
-        example.features.feature[feature].int64_list.value.append(identity)
-    else:
-        example.features.feature[feature].bytes_list.value.append(identity)
-    return bytes(example.SerializeToString(deterministic=True))
 
 
 def identify_schema(schema: schema_pb2.Schema, config: IdentifyConfig) -> schema_pb2.Schema:

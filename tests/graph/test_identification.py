@@ -11,8 +11,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.configs import IdentifyConfig
 from nsl_tfx.graph import identification
+from nsl_tfx.graph.content import ContentReader
 from nsl_tfx.graph.identification import IdentifyExamples, check_one_type
-from nsl_tfx.graph.identity import digest_content, parse_example
+from nsl_tfx.graph.identity import digest_content
 from nsl_tfx.io import read_record_blocks, write_records
 
 
@@ -27,7 +28,7 @@ def record(value, identity=None):
 
 
 def id_of(value, copy=""):
-    return digest_content(parse_example(record(value)), "id").hex().encode() + copy.encode()
+    return digest_content(ContentReader("id").read(record(value))).hex().encode() + copy.encode()
 
 
 @pytest.fixture
@@ -194,7 +195,9 @@ def fault(records, message, config=IdentifyConfig()):  # noqa: B008 - frozen
             IdentifyConfig(existing="error"),
         ),
         fault(
-            [], "bytes or an integer.*Received: floats in record 0", IdentifyConfig(id_feature="x")
+            [],
+            "bytes or an integer.*Received: 0.0 in record 0",
+            IdentifyConfig(id_feature="x"),
         ),
     ],
 )
