@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-import apache_beam as beam
-import pyarrow as pa
 from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
@@ -22,19 +21,13 @@ from nsl_tfx.components.settings import (
 )
 from nsl_tfx.configs import AugmentConfig
 from nsl_tfx.graph import storage
-from nsl_tfx.graph.blocks import read_ids, read_single_values
-from nsl_tfx.graph.joining import (
-    AttachNeighbors,
-    PackNothing,
-    ReadEdges,
-    Row,
-    WriteCounts,
-    WriteShards,
-)
+from nsl_tfx.graph.augmenting import Job
+from nsl_tfx.graph.joining import JoinNeighbors
+from nsl_tfx.graph.matching import COUNTS
 from nsl_tfx.graph.schema import augment_schema, carried_features
+from nsl_tfx.graph.writing import WriteCounts
 from nsl_tfx.io import read_schema, staged
 
-_RECORD_COLUMN = "__nsl_tfx_record__"
 _COUNTS_FILE = "counts.json"
 
 
@@ -55,8 +48,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             exec_properties: `config`, an AugmentConfig as JSON.
 
         Raises:
-            ValueError: The config does not fit the examples or their Schema, or two examples have
-                one id; the message says what was expected. Nothing is published then.
+            ValueError: The config does not fit the examples or their Schema, a file is damaged, an
+                example has no id or one that another has, or an edge's weight is not a number; the
+                message says what was expected. Nothing is published then.
             FileNotFoundError: The graph is missing or not whole.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -68,44 +62,18 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         schema_uri = artifact_utils.get_single_uri(output_dict["schema"])
 
         splits = reading.split_names(examples)
-        reading.check_splits(config.splits, splits, "AugmentConfig.splits")
+        reading.check_splits(config.splits, splits, "AugmentConfig.neighbors_from")
+        _check_declared(schema, config)
         augmented_schema = augment_schema(schema, config)
+        files = {split: tuple(reading.split_files(examples, split)) for split in splits}
 
         with staged(augmented.uri) as folder, staged(schema_uri) as schema_folder:
             counts_path = storage.join(folder, _COUNTS_FILE)
+            job = Job(files, graph_uri, config, carried_features(schema, config), folder)
             with self._make_beam_pipeline() as pipeline:
-                rows = {
-                    split: pipeline
-                    | f"Read[{split}]"
-                    >> reading.split_tfxio(
-                        examples,
-                        split,
-                        "NeighborAugmenter",
-                        schema,
-                        [config.id_feature],
-                        _RECORD_COLUMN,
-                    ).BeamSource()
-                    | f"Rows[{split}]"
-                    >> beam.FlatMap(_rows, split, config.id_feature, split in config.splits)
-                    for split in splits
-                }
-                seeds = [rows[split] for split in config.splits] | "Seeds" >> beam.Flatten()
-                edges = pipeline | "ReadEdges" >> ReadEdges(graph_uri)
-                packed, counts = (seeds, edges) | "Attach" >> AttachNeighbors(
-                    carried_features(schema, config), config.neighbors
-                )
-                copied = [
-                    rows[split] | f"Copy[{split}]" >> PackNothing(config.neighbors)
-                    for split in splits
-                    if split not in config.splits
-                ]
-                _ = (
-                    [packed, *copied]
-                    | "AllSplits" >> beam.Flatten()
-                    | "WriteExamples" >> WriteShards(folder, splits)
-                )
+                counts = pipeline | "Join" >> JoinNeighbors(job)
                 _ = counts | "WriteCounts" >> WriteCounts(counts_path)
-            counted = json.loads(storage.read_bytes(counts_path))
+            counted = dict.fromkeys(COUNTS, 0) | json.loads(storage.read_bytes(counts_path))
             storage.remove(counts_path)
             storage.write_bytes(
                 storage.join(schema_folder, "schema.pbtxt"),
@@ -120,14 +88,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         set_custom_properties(augmented, counted)
 
 
-def _rows(batch: pa.RecordBatch, split: str, id_feature: str, is_node: bool) -> list[Row]:
-    """Returns a batch's rows; those of a split without part in the graph need no id."""
-    if is_node:
-        ids = read_ids(batch, id_feature)
-    else:
-        ids = [value or b"" for value in read_single_values(batch, id_feature)]
-    records = batch.column(batch.schema.get_field_index(_RECORD_COLUMN)).flatten().to_pylist()
-    return [(split, identity, record) for identity, record in zip(ids, records, strict=True)]
+def _check_declared(schema: schema_pb2.Schema, config: AugmentConfig) -> None:
+    """Raises ValueError where the schema lacks the feature of the id or of the label."""
+    known = [feature.name for feature in schema.feature]
+    for field, name in (("id_feature", config.id_feature), ("label_feature", config.label_feature)):
+        if name is not None and name not in known:
+            raise ValueError(
+                f"Expected AugmentConfig.{field} to name a feature of the schema: "
+                f"{', '.join(known)}. Received: {name}. Of transformed examples, the schema holds "
+                "what preprocessing_fn returned: return the feature there."
+            )
 
 
 class NeighborAugmenterSpec(component_spec.ComponentSpec):
@@ -154,7 +124,11 @@ class NeighborAugmenter(base_beam_component.BaseBeamComponent):
 
     Output `examples`: the input's splits and features, and beside them `NL_num_nbrs`, and for the
     neighbor number `i`, from 0 in the order of descending weight, `NL_nbr_<i>_weight` and
-    `NL_nbr_<i>_<feature>`. Output `schema`: describes them.
+    `NL_nbr_<i>_<feature>`. Output `schema`: describes them. What was counted
+    (`nsl_tfx.graph.matching.COUNTS`) becomes custom properties of the examples.
+
+    Examples that Transform wrote do as well, if `preprocessing_fn` returns the id: take its
+    `transformed_examples` and, as schema, `post_transform_schema`.
 
     Example:
         augmenter = NeighborAugmenter(

@@ -1,343 +1,378 @@
-"""Beam transforms that join neighbors to examples, and write the result.
+"""The Beam transform that joins neighbors to examples and writes them, at any size.
 
-Groups are read once, front to back: a Flink or Spark group may not be iterable twice. What has to
-wait for its counterpart in the group is small (ids and weights), and features are shipped once for
-every request.
+Where one worker can hold the examples, it does all, and nothing passes between workers. Where not,
+they are cut into parts by a hash of their ids, and go between workers in blocks:
+
+1. Edges go to the part of their target, and those without one end there. What is left goes to the
+   part of its source, where each example's neighbors are chosen.
+2. Each part asks for the examples that it needs, once for each, however many of its own have it as
+   their neighbor: so a hub is sent to each part at most once, and needs no care of its own.
+3. Examples, edges and neighbors meet in the examples' part, which writes them. Parts are ranges of
+   hashes, and so are files: only what shares a file with another part moves once more.
+
+Groups are read once, front to back: a Flink or Spark group may not be iterable twice.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import collections
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.pvalue import AsDict, TaggedOutput
+import numpy as np
+import pyarrow as pa
+from apache_beam.pvalue import AsDict, AsSingleton, TaggedOutput
+from numpy.typing import NDArray
 
-from nsl_tfx.configs import GraphNeighborConfig
-from nsl_tfx.graph import storage
-from nsl_tfx.graph.files import read_graph_info, read_shard
-from nsl_tfx.graph.packing import pack_example, project_example
-from nsl_tfx.io.records import write_records
+from nsl_tfx.graph.augmenting import (
+    ExampleReader,
+    Job,
+    augment_whole,
+    count_rows,
+    read_edge_batches,
+    write_rows,
+    written_rows,
+)
+from nsl_tfx.graph.files import EDGE_SCHEMA
+from nsl_tfx.graph.hashing import hash_ids
+from nsl_tfx.graph.id_ranges import take_rows
+from nsl_tfx.graph.matching import (
+    MATCHED_SCHEMA,
+    choose_for_seeds,
+    describe_rows,
+    join_examples,
+    match_targets,
+)
+from nsl_tfx.graph.rows import Rows
+from nsl_tfx.graph.shards import places_of, range_of, ranges_within, split_shards, write_shard
+from nsl_tfx.graph.writing import Row, ShardKey, WriteCounts, WriteShards
+from nsl_tfx.io.content_size import estimate_content_bytes
+from nsl_tfx.io.tfrecords import read_record_blocks
 
-# Split, id and serialized tf.Example. A plain tuple, because Beam passes it between workers.
-Row = tuple[str, bytes, bytes]
+__all__ = ["JoinNeighbors", "Row", "WriteCounts", "WriteShards"]
 
 _COUNTS = "counts"
+_SIZES = "sizes"
+_EXAMPLES = "examples"
+_SUPPLY = "supply"
+_REQUESTS = "requests"
 _MAIN = "main"
-_BYTES_IN_SHARD = 128 << 20
-_DIGEST_BYTES = 8
+# What a worker holds at its peak: so many times the examples' bytes, and so many bytes an edge.
+_WORK_PER_BYTE = 1.5
+_BYTES_PER_EDGE = 200
+# More parts make too many files that parts share.
+_MAX_PARTS = 1 << 14
+_BLOCK_BYTES = 8 << 20
 
 
-class AttachNeighbors(beam.PTransform):
-    """Packs each example's best neighbors into it.
+class JoinNeighbors(beam.PTransform):
+    """Examples to examples with neighbors, files to files.
 
-    An edge to an id that no example has is dropped before the best are chosen. Neighbors are
-    ordered by descending weight; equal weights by id.
+    The files are the same to the byte however many parts the examples are cut into, and in whatever
+    order their files and the graph's are read. A split that takes no part in the graph is copied,
+    with no neighbors.
 
-    Element types: `Row` and (source, target, weight) to `Row` and (name, count). The counts may
-    come in parts, which add up:
-        graph_edges: Edges of the graph.
-        edges_to_unknown: Edges dropped because no example has the target's id.
-        neighbors: Neighbors written.
-        unknown_sources: Ids that edges start at but no example has.
-        examples_with_neighbors: Examples that got at least one neighbor.
-
-    Args:
-        features: Features of a neighbor to carry along.
-        names: How many neighbors, and how their features are named.
-
-    Raises:
-        ValueError: Two examples have one id, or an example already has a feature of a new name.
-    """
-
-    def __init__(self, features: Sequence[str], names: GraphNeighborConfig):
-        super().__init__()
-        self._features = tuple(features)
-        self._names = names
-
-    def expand(self, inputs: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Applies the transform to (rows, edges); returns (rows, counts)."""
-        rows, edges = inputs
-        known_edges = (
-            (
-                edges | "ByTarget" >> beam.Map(_edge_by_target),
-                rows | "Ids" >> beam.Map(_node_by_id),
-            )
-            | "EdgesAndIds" >> beam.Flatten()
-            | "GroupEdges" >> beam.GroupByKey()
-            | "KeepKnown" >> beam.FlatMap(_keep_known).with_outputs(_COUNTS, main=_MAIN)
-        )
-        requests = (
-            known_edges[_MAIN]
-            | "Best" >> beam.combiners.Top.SmallestPerKey(self._names.max_neighbors)
-            | "Requests" >> beam.FlatMap(_requests)
-        )
-        answers = (
-            (requests, rows | "Features" >> beam.Map(_features_by_id, self._features))
-            | "RequestsAndFeatures" >> beam.Flatten()
-            | "GroupRequests" >> beam.GroupByKey()
-            | "Answer" >> beam.FlatMap(_answer)
-        )
-        packed = (
-            (answers, rows | "Seeds" >> beam.Map(_seed_by_id))
-            | "AnswersAndSeeds" >> beam.Flatten()
-            | "GroupSeeds" >> beam.GroupByKey()
-            | "Pack" >> beam.FlatMap(_pack, self._names).with_outputs(_COUNTS, main=_MAIN)
-        )
-        counts = (known_edges[_COUNTS], packed[_COUNTS]) | "Counts" >> beam.Flatten()
-        return packed[_MAIN], counts
-
-
-class ReadEdges(beam.PTransform):
-    """Reads a graph's edges: (source, target, weight), in no order.
+    Element types: none to (name, count), of `matching.COUNTS`; they may come in parts, which add
+    up.
 
     Args:
-        folder: The graph's.
+        job: What is joined, and where it goes. A component gives a temporary folder, which it
+            publishes whole.
+        parts: Into how many parts the examples are cut; as many as `worker_memory_mb` needs, when
+            None.
 
     Raises:
-        FileNotFoundError: The folder holds no graph, or only a part of one.
-        ValueError: A file is damaged.
+        FileNotFoundError: The graph is missing or not whole; raised before the pipeline runs, where
+            its description is missing.
+        ValueError: A file is damaged, an example of a split that gets or supplies neighbors has no
+            id or one that another has, an edge's weight is not a number, or a new feature's name is
+            taken; raised while the pipeline runs.
     """
 
-    def __init__(self, folder: str):
+    def __init__(self, job: Job, parts: int | None = None):
         super().__init__()
-        self._shards = [
-            (storage.join(folder, shard["file"]), shard["edges"])
-            for shard in read_graph_info(folder)["shards"]
-        ]
+        self._job = job
+        self._parts = parts
+        self._edge_shards = job.edge_shards()
 
     def expand(self, pipeline: Any) -> Any:
         """Applies the transform."""
-        return (
+        job = self._job
+        files = (
             pipeline
-            | "Shards" >> beam.Create(self._shards)
-            | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.FlatMap(_read_edges)
+            | "Files"
+            >> beam.Create([(s, path) for s, paths in job.files.items() for path in paths])
+            | "SpreadFiles" >> beam.Reshuffle()
         )
+        parts = AsSingleton(self._count_parts(pipeline, files))
+        once = pipeline | "Once" >> beam.Create([None])
+        whole = once | "Whole" >> beam.FlatMap(_join_whole, job, parts)
 
-
-class PackNothing(beam.PTransform):
-    """Says in each example that it has no neighbors: `Row` to `Row`."""
-
-    def __init__(self, names: GraphNeighborConfig):
-        super().__init__()
-        self._names = names
-
-    def expand(self, rows: Any) -> Any:
-        """Applies the transform."""
-        return rows | beam.Map(_pack_nothing, self._names)
-
-
-class WriteShards(beam.PTransform):
-    """Writes rows to `Split-<split>/data_tfrecord-SSSSS-of-NNNNN.gz`, the same bytes every time.
-
-    Rows are ordered by a hash of their id, over all shards: shuffled as far as a learner can tell,
-    yet the same order whatever the number of shards or workers. A shard holds about 128 MiB of
-    serialized examples. Every split gets at least one file, if an empty one.
-
-    Element types: `Row` to the paths written.
-
-    Args:
-        folder: Holds the splits' folders.
-        splits: Names of all splits.
-        bytes_in_shard: Serialized examples in one file.
-    """
-
-    def __init__(self, folder: str, splits: Sequence[str], bytes_in_shard: int = _BYTES_IN_SHARD):
-        super().__init__()
-        self._folder = folder
-        self._splits = tuple(splits)
-        self._bytes_in_shard = bytes_in_shard
-
-    def expand(self, rows: Any) -> Any:
-        """Applies the transform."""
-        sizes = (
-            rows
-            | "Sizes" >> beam.Map(_row_size)
+        rows = files | "ReadRows" >> beam.FlatMap(_read_rows, job, parts).with_outputs(
+            _COUNTS, _SIZES, _EXAMPLES, _SUPPLY, main=_MAIN
+        )
+        edges = (
+            pipeline
+            | "EdgeFiles" >> beam.Create(self._edge_shards)
+            | "SpreadEdges" >> beam.Reshuffle()
+            | "ReadEdges" >> beam.FlatMap(_read_edges, job, parts).with_outputs(_COUNTS, main=_MAIN)
+        )
+        matched = (
+            (edges[_MAIN], rows[_EXAMPLES])
+            | "EdgesAndTargets" >> beam.Flatten()
+            | "GroupByTarget" >> beam.GroupByKey()
+            | "Match" >> beam.FlatMap(_match, parts).with_outputs(_COUNTS, main=_MAIN)
+        )
+        chosen = (
+            (matched[_MAIN], rows[_EXAMPLES])
+            | "EdgesAndSources" >> beam.Flatten()
+            | "GroupBySource" >> beam.GroupByKey()
+            | "Choose"
+            >> beam.FlatMap(_choose, job, parts).with_outputs(
+                _COUNTS, _SIZES, _REQUESTS, main=_MAIN
+            )
+        )
+        answers = (
+            (chosen[_REQUESTS], rows[_SUPPLY])
+            | "RequestsAndSupply" >> beam.Flatten()
+            | "GroupRequests" >> beam.GroupByKey()
+            | "Answer" >> beam.FlatMap(_answer)
+        )
+        sizes = AsDict(
+            (rows[_SIZES], chosen[_SIZES])
+            | "Sizes" >> beam.Flatten()
             | "SplitSizes" >> beam.CombinePerKey(sum)
-            | "Shards" >> beam.Map(_num_shards, self._bytes_in_shard)
         )
-        shards = AsDict(sizes)
-        keyed_rows = rows | "Assign" >> beam.Map(_assign_shard, shards)
-        every_shard = (
-            rows.pipeline
-            | "Splits" >> beam.Create(self._splits)
-            | "EveryShard" >> beam.FlatMap(_all_shards, shards)
+        every_part = once | "EveryPart" >> beam.FlatMap(_every_part, parts)
+        shared = (
+            (rows[_MAIN], chosen[_MAIN], answers, every_part)
+            | "AllOfPart" >> beam.Flatten()
+            | "GroupParts" >> beam.GroupByKey()
+            | "Write" >> beam.FlatMap(_write_part, job, parts, sizes)
         )
+        every_shared = once | "EveryShared" >> beam.FlatMap(_every_shared, job, parts, sizes)
+        _ = (
+            (shared, every_shared)
+            | "PiecesOfFiles" >> beam.Flatten()
+            | "GroupFiles" >> beam.GroupByKey()
+            | "WriteShared" >> beam.Map(_write_shared, job.folder)
+        )
+        counts = [whole, rows[_COUNTS], edges[_COUNTS], matched[_COUNTS], chosen[_COUNTS]]
+        return counts | "Counts" >> beam.Flatten()
+
+    def _count_parts(self, pipeline: Any, files: Any) -> Any:
+        if self._parts is not None:
+            return pipeline | "GivenParts" >> beam.Create([self._parts])
+        num_edges = sum(edges for _, edges in self._edge_shards)
         return (
-            (keyed_rows, every_shard)
-            | "RowsAndShards" >> beam.Flatten()
-            | "GroupShards" >> beam.GroupByKey()
-            | "Write" >> beam.Map(_write_shard, self._folder)
+            files
+            | "FileSizes" >> beam.Map(_estimate_size)
+            | "TotalSize" >> beam.CombineGlobally(sum)
+            | "Parts" >> beam.Map(_num_parts, num_edges, self._job)
         )
 
 
-class WriteCounts(beam.PTransform):
-    """Adds up (name, count) and writes the sums to a JSON file.
-
-    Through a file rather than a Beam counter: a runner may repeat a bundle, after which its
-    counters are too high, and some runners do not give them back.
-
-    Args:
-        path: The file.
-    """
-
-    def __init__(self, path: str):
-        super().__init__()
-        self._path = path
-
-    def expand(self, counts: Any) -> Any:
-        """Applies the transform."""
-        return (
-            counts
-            | "Sum" >> beam.CombinePerKey(sum)
-            | "OneDict" >> beam.combiners.ToDict()
-            | "Write" >> beam.Map(_write_counts, self._path)
-        )
+# A part's number, and a piece of what it gets.
+_Piece = tuple[int, Any]
 
 
-# Every group below mixes two kinds of values, told apart by their first element.
+def _estimate_size(file: tuple[str, str]) -> int:
+    return estimate_content_bytes(file[1])
 
 
-def _edge_by_target(edge: tuple[bytes, bytes, float]) -> tuple[bytes, tuple[Any, ...]]:
-    source, target, weight = edge
-    return target, ("edge", source, weight)
+def _num_parts(content_bytes: int, num_edges: int, job: Job) -> int:
+    budget = job.config.worker_memory_mb << 20
+    both_ways = 1 + job.config.add_undirected_edges
+    edge_bytes = num_edges * both_ways * _BYTES_PER_EDGE
+    if content_bytes * _WORK_PER_BYTE + edge_bytes <= budget:
+        return 1
+    # Each example may have to be joined by as many that lie in no other example's neighborhood.
+    most = content_bytes * _WORK_PER_BYTE * (1 + job.config.neighbors.max_neighbors) + edge_bytes
+    return int(min(_MAX_PARTS, max(2, -(-most // budget))))
 
 
-def _node_by_id(row: Row) -> tuple[bytes, tuple[Any, ...]]:
-    return row[1], ("node",)
+def _join_whole(_: None, job: Job, parts: int) -> Iterator[tuple[str, int]]:
+    if parts == 1:
+        yield from augment_whole(job).items()
 
 
-def _keep_known(group: tuple[bytes, Iterable[tuple[Any, ...]]]) -> Iterator[Any]:
-    """Yields (source, (-weight, target)) where an example has the target's id."""
-    target, values = group
-    waiting = []
-    edges = nodes = 0
-    for kind, *content in values:
-        if kind == "node":
-            nodes += 1
-        else:
-            edges += 1
-            waiting.append(content)
-    if nodes > 1:
-        raise ValueError(
-            f"Expected every id once in the splits that get neighbors. Received {nodes} examples "
-            f"with the id {target!r}."
-        )
-    yield TaggedOutput(_COUNTS, ("graph_edges", edges))
-    yield TaggedOutput(_COUNTS, ("edges_to_unknown", 0 if nodes else edges))
-    if nodes:
-        for source, weight in waiting:
-            # Negated, so that the smallest are the best: highest weight, then lowest id.
-            yield source, (-weight, target)
-
-
-def _requests(
-    best: tuple[bytes, Sequence[tuple[float, bytes]]],
-) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
-    source, targets = best
-    for rank, (negative_weight, target) in enumerate(targets):
-        yield target, ("request", source, rank, -negative_weight)
-
-
-def _features_by_id(row: Row, features: Sequence[str]) -> tuple[bytes, tuple[Any, ...]]:
-    return row[1], ("features", project_example(row[2], features))
-
-
-def _answer(
-    group: tuple[bytes, Iterable[tuple[Any, ...]]],
-) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
-    features: bytes | None = None
-    waiting = []
-    for kind, *content in group[1]:
-        if kind == "features":
-            features = content[0]
-        elif features is None:
-            waiting.append(content)
-        else:
-            source, rank, weight = content
-            yield source, ("answer", rank, weight, features)
-    for source, rank, weight in waiting:
-        yield source, ("answer", rank, weight, features)
-
-
-def _seed_by_id(row: Row) -> tuple[bytes, tuple[Any, ...]]:
-    split, seed, record = row
-    return seed, ("seed", split, record)
-
-
-def _pack(
-    group: tuple[bytes, Iterable[tuple[Any, ...]]], names: GraphNeighborConfig
-) -> Iterator[Any]:
-    seed: tuple[str, bytes] | None = None
-    ranked = []
-    for kind, *content in group[1]:
-        if kind == "seed":
-            seed = (content[0], content[1])
-        else:
-            ranked.append(tuple(content))
-    if seed is None:
-        yield TaggedOutput(_COUNTS, ("unknown_sources", 1))
+def _read_rows(file: tuple[str, str], job: Job, parts: int) -> Iterator[Any]:
+    """Yields rows by part; and, of those that take part in the graph, what is asked of them."""
+    split, path = file
+    if parts == 1:
         return
-    neighbors = [(weight, features) for _, weight, features in sorted(ranked)]
-    yield TaggedOutput(_COUNTS, ("unknown_sources", 0))
-    yield TaggedOutput(_COUNTS, ("neighbors", len(neighbors)))
-    yield TaggedOutput(_COUNTS, ("examples_with_neighbors", int(bool(neighbors))))
-    split, record = seed
-    yield split, group[0], pack_example(record, neighbors, names)
+    config = job.config
+    reader = ExampleReader(job)
+    counts: collections.Counter[str] = collections.Counter()
+    size = 0
+    for block in read_record_blocks(path):
+        rows = reader.read(block, split)
+        counts.update(count_rows(rows, config))
+        if split in config.splits:
+            carried = reader.project(rows)
+            part_of = range_of(hash_ids(rows.ids), parts)
+            described = describe_rows(rows, config, carried)
+            for part, picked in _by_part(part_of):
+                yield TaggedOutput(_EXAMPLES, (part, take_rows(described, picked)))
+                supply = (_pick(rows.ids, picked), _pick(carried, picked))
+                yield TaggedOutput(_SUPPLY, (part, supply))
+        rows = written_rows(rows, config)
+        size += sum(map(len, rows.records))
+        for part, picked in _by_part(range_of(places_of(rows.ids, rows.records), parts)):
+            yield part, (split, *(_pick(column, picked) for column in rows[1:]))
+    yield TaggedOutput(_SIZES, (split, size))
+    for count in counts.items():
+        yield TaggedOutput(_COUNTS, count)
 
 
-def _pack_nothing(row: Row, names: GraphNeighborConfig) -> Row:
-    split, identity, record = row
-    return split, identity, pack_example(record, [], names)
+def _read_edges(shard: tuple[str, int], job: Job, parts: int) -> Iterator[Any]:
+    if parts == 1:
+        return
+    path, edges = shard
+    for batch in read_edge_batches(path, edges, job.config):
+        yield from _split_batch(batch, "target", parts)
+    yield TaggedOutput(_COUNTS, ("graph_edges", edges))
 
 
-def _read_edges(shard: tuple[str, int]) -> Iterator[tuple[bytes, bytes, float]]:
-    for batch in read_shard(*shard).to_batches(max_chunksize=1 << 16):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+def _match(group: tuple[int, Iterable[pa.RecordBatch]], parts: int) -> Iterator[Any]:
+    examples, edges = _parted(group[1], EDGE_SCHEMA)
+    matched, counts = match_targets(examples, edges)
+    for batch in matched.to_batches():
+        yield from _split_batch(batch, "source", parts)
+    for count in counts.items():
+        yield TaggedOutput(_COUNTS, count)
 
 
-def _row_size(row: Row) -> tuple[str, int]:
-    return row[0], len(row[2])
+def _choose(group: tuple[int, Iterable[pa.RecordBatch]], job: Job, parts: int) -> Iterator[Any]:
+    part = group[0]
+    chosen = choose_for_seeds(*_parted(group[1], MATCHED_SCHEMA), job.config)
+    yield part, chosen.edges.combine_chunks()
+    targets = chosen.edges["target"].unique().to_pylist()
+    for owner, picked in _by_part(range_of(hash_ids(targets), parts)):
+        yield TaggedOutput(_REQUESTS, (owner, (part, _pick(targets, picked))))
+    for size in chosen.sizes.items():
+        yield TaggedOutput(_SIZES, size)
+    for count in chosen.counts.items():
+        yield TaggedOutput(_COUNTS, count)
 
 
-def _num_shards(split_size: tuple[str, int], bytes_in_shard: int) -> tuple[str, int]:
-    split, size = split_size
-    return split, max(1, -(-size // bytes_in_shard))
+def _answer(group: tuple[int, Iterable[Any]]) -> Iterator[_Piece]:
+    """Yields the examples that each part asked for."""
+    supply: dict[bytes, bytes] = {}
+    requests = []
+    for piece in group[1]:
+        if isinstance(piece[0], int):
+            requests.append(piece)
+        else:
+            supply.update(zip(*piece, strict=True))
+    for part, ids in requests:
+        yield from ((part, block) for block in _in_blocks(ids, supply))
 
 
-def _assign_shard(
-    row: Row, shards: Mapping[str, int]
-) -> tuple[tuple[str, int, int], tuple[int, bytes, bytes] | None]:
-    split, identity, record = row
-    # Splits that take no part in the graph may lack ids.
-    digest = hashlib.blake2b(identity or record, digest_size=_DIGEST_BYTES).digest()
-    place = int.from_bytes(digest, "big")
-    shard = place * shards[split] >> (8 * _DIGEST_BYTES)
-    return (split, shard, shards[split]), (place, identity, record)
+def _in_blocks(
+    ids: Iterable[bytes], supply: Mapping[bytes, bytes]
+) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    block: tuple[list[bytes], list[bytes]] = ([], [])
+    size = 0
+    for identity in ids:
+        block[0].append(identity)
+        block[1].append(supply[identity])
+        size += len(supply[identity])
+        if size >= _BLOCK_BYTES:
+            yield block
+            block, size = ([], []), 0
+    if block[0]:
+        yield block
 
 
-def _all_shards(
-    split: str, shards: Mapping[str, int]
-) -> Iterator[tuple[tuple[str, int, int], None]]:
-    count = shards.get(split, 1)
-    for shard in range(count):
-        yield (split, shard, count), None
+def _every_part(_: None, parts: int) -> Iterator[_Piece]:
+    if parts > 1:
+        for part in range(parts):
+            yield part, None
 
 
-def _write_shard(
-    group: tuple[tuple[str, int, int], Iterable[tuple[int, bytes, bytes] | None]], folder: str
+def _write_part(
+    group: tuple[int, Iterable[Any]], job: Job, parts: int, sizes: Mapping[str, int]
+) -> Iterator[tuple[ShardKey, tuple[NDArray[np.uint64], list[bytes]]]]:
+    """Writes the files that lie in a part; yields what it has of those that do not."""
+    part, pieces = group
+    rows = {split: Rows(split, [], [], []) for split in job.splits}
+    edges = [EDGE_SCHEMA.empty_table()]
+    ids: list[bytes] = []
+    supply: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, pa.Table):
+            edges.append(piece)
+        elif isinstance(piece, tuple) and len(piece) == len(Rows._fields):
+            for column, more in zip(rows[piece[0]][1:], piece[1:], strict=True):
+                column.extend(more)
+        elif piece is not None:
+            ids.extend(piece[0])
+            supply.extend(piece[1])
+    shards = split_shards(job.splits, sizes, job.bytes_in_shard)
+    for split in job.splits:
+        for shard, places, records in write_rows(
+            job,
+            rows[split],
+            pa.concat_tables(edges),
+            pa.array(ids, pa.binary()),
+            supply,
+            shards[split],
+            part,
+            parts,
+        ):
+            yield (split, shard, shards[split]), (places, records)
+
+
+def _every_shared(
+    _: None, job: Job, parts: int, sizes: Mapping[str, int]
+) -> Iterator[tuple[ShardKey, None]]:
+    if parts == 1:
+        return
+    for split, shards in split_shards(job.splits, sizes, job.bytes_in_shard).items():
+        for shard in range(shards):
+            first, last = ranges_within(shard, shards, parts)
+            if first < last:
+                yield (split, shard, shards), None
+
+
+def _write_shared(
+    group: tuple[ShardKey, Iterable[tuple[NDArray[np.uint64], list[bytes]] | None]], folder: str
 ) -> str:
-    (split, shard, count), values = group
-    rows = sorted(value for value in values if value is not None)
-    path = f"{folder}/Split-{split}/data_tfrecord-{shard:05d}-of-{count:05d}.gz"
-    storage.make_folder(f"{folder}/Split-{split}")
-    write_records(path, (record for _, _, record in rows))
-    return path
+    (split, shard, shards), pieces = group
+    # Each piece is in order, and none begins before another ends.
+    ordered = sorted(
+        (piece for piece in pieces if piece is not None and piece[1]), key=lambda one: one[0][0]
+    )
+    records = (record for _, piece in ordered for record in piece)
+    return write_shard(folder, split, shard, shards, records)
 
 
-def _write_counts(counts: Mapping[str, int], path: str) -> str:
-    storage.write_bytes(path, json.dumps(dict(counts), sort_keys=True).encode())
-    return path
+def _parted(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[pa.Table, pa.Table]:
+    """Returns the examples, and the edges, which have that schema."""
+    examples, edges = [], []
+    for batch in batches:
+        (edges if batch.schema.equals(schema) else examples).append(batch)
+    return join_examples(examples), pa.Table.from_batches(edges, schema)
+
+
+def _split_batch(batch: pa.RecordBatch, column: str, parts: int) -> Iterator[_Piece]:
+    """Yields the rows of each part, by the id in a column."""
+    ids = batch.column(batch.schema.get_field_index(column)).dictionary_encode()
+    part_of = range_of(hash_ids(ids.dictionary.to_pylist()), parts)[ids.indices.to_numpy()]
+    for part, rows in _by_part(part_of):
+        yield part, take_rows(batch, rows)
+
+
+def _by_part(part_of: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yields each part that is there, and its rows in their order."""
+    if not len(part_of):
+        return
+    order = np.argsort(part_of, kind="stable")
+    parts, first = np.unique(part_of[order], return_index=True)
+    yield from zip(parts.tolist(), np.split(order, first[1:]), strict=True)
+
+
+def _pick(column: list[Any], rows: NDArray[np.int64]) -> list[Any]:
+    return [column[row] for row in rows.tolist()]

@@ -1,40 +1,36 @@
-"""Joining neighbors with Beam, against the same done with dictionaries."""
+"""Joining neighbors, files to files, against the same done with dictionaries and protobufs."""
 
 import gzip
 import itertools
 import json
-from collections import defaultdict
+import os
+from collections import Counter, defaultdict
 
 import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
-from apache_beam.testing.util import assert_that, equal_to
 
-from nsl_tfx.configs import GraphNeighborConfig
+from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
 from nsl_tfx.graph import EdgeList, joining, write_graph
-from nsl_tfx.graph.joining import (
-    AttachNeighbors,
-    PackNothing,
-    ReadEdges,
-    WriteCounts,
-    WriteShards,
-)
-from nsl_tfx.graph.packing import pack_example, project_example
-from nsl_tfx.io import read_records
+from nsl_tfx.graph.augmenting import Job
+from nsl_tfx.graph.joining import JoinNeighbors, WriteCounts
+from nsl_tfx.graph.matching import COUNTS
+from nsl_tfx.io.record_writer import write_record_file
+from nsl_tfx.io.tfrecords import read_record_blocks
 
-NAMES = GraphNeighborConfig(max_neighbors=2)
+CONFIG = AugmentConfig(neighbors=GraphNeighborConfig(max_neighbors=2), features=("id", "x"))
+BOTH_SPLITS = {"train": ("train", "more"), "more": ("train",)}
 
 
-def record(identity: bytes, value: float = 0.0) -> bytes:
+def record(identity: bytes | None, value: float = 0.0, label: int | None = None) -> bytes:
     example = tf.train.Example()
-    example.features.feature["id"].bytes_list.value.append(identity)
+    if identity is not None:
+        example.features.feature["id"].bytes_list.value.append(identity)
     example.features.feature["x"].float_list.value.append(value)
-    return example.SerializeToString(deterministic=True)
-
-
-def rows_of(ids: str, split: str = "train"):
-    return [(split, one.encode(), record(one.encode(), float(ord(one)))) for one in ids]
+    if label is not None:
+        example.features.feature["y"].int64_list.value.append(label)
+    return example.SerializeToString()
 
 
 def edges_of(text: str):
@@ -42,31 +38,128 @@ def edges_of(text: str):
     return [(e[0].encode(), e[1].encode(), float(e[2:])) for e in text.split()]
 
 
-def joined_with_dictionaries(rows, edges, features, names):
-    """The definition, with everything in memory."""
-    known = {identity: data for _, identity, data in rows}
+def content(data: bytes) -> dict[str, list]:
+    features = tf.train.Example.FromString(data).features.feature
+    return {
+        name: [*one.bytes_list.value, *one.float_list.value, *one.int64_list.value]
+        for name, one in features.items()
+    }
+
+
+def is_written(row, split, config):
+    label = row.get(config.label_feature, [])
+    return (
+        split not in config.neighbors_from
+        or config.label_feature is None
+        or (label != [] and label[0] != config.no_label)
+    )
+
+
+def best_edges(identity, split, outgoing, split_of, config):
+    """The definition: drop, merge, order, cut."""
+    eligible: dict[bytes, float] = {}
+    for target, weight in outgoing[identity]:
+        if split_of.get(target) in config.neighbors_from[split]:
+            eligible[target] = max(weight, eligible.get(target, -np.inf))
+    ascending = sorted(eligible.items())
+    if config.tie_order == "highest_id":
+        ascending.reverse()
+    return sorted(ascending, key=lambda edge: -edge[1])[: config.neighbors.max_neighbors]
+
+
+def joined_with_dictionaries(splits, edges, config):
+    """Each split's rows with neighbors, in any order."""
+    rows = {split: [content(one) for one in records] for split, records in splits.items()}
+    split_of = {row["id"][0]: split for split in config.splits for row in rows[split]}
+    by_id = {row["id"][0]: row for split in config.splits for row in rows[split]}
     outgoing = defaultdict(list)
     for source, target, weight in edges:
-        if target in known:
-            outgoing[source].append((-weight, target))
-    result = []
-    for split, identity, data in rows:
-        best = sorted(outgoing[identity])[: names.max_neighbors]
-        neighbors = [(-weight, project_example(known[target], features)) for weight, target in best]
-        result.append((split, identity, pack_example(data, neighbors, names)))
+        ways = [(source, target), (target, source)][: 1 + config.add_undirected_edges]
+        for start, end in ways:
+            if not (config.drop_self_loops and start == end):
+                outgoing[start].append((end, weight))
+    result = {}
+    for split, originals in rows.items():
+        result[split] = []
+        for row in originals:
+            if not is_written(row, split, config):
+                continue
+            best = (
+                best_edges(row["id"][0], split, outgoing, split_of, config)
+                if split in config.neighbors_from
+                else []
+            )
+            packed = {**row, "NL_num_nbrs": [len(best)]}
+            for rank, (target, weight) in enumerate(best):
+                packed[f"NL_nbr_{rank}_weight"] = [weight]
+                for name, values in by_id[target].items():
+                    if config.features is None or name in config.features:
+                        packed[f"NL_nbr_{rank}_{name}"] = values
+            result[split].append(packed)
     return result
 
 
-def run_attach(rows, edges, features, names, check_rows, check_counts=None):
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        inputs = (
-            pipeline | "Rows" >> beam.Create(rows),
-            pipeline | "Edges" >> beam.Create(edges),
+class Folder:
+    """Files of examples and a graph, and what becomes of them."""
+
+    def __init__(self, path):
+        self.path = path
+        self.runs = itertools.count()
+
+    def join(self, splits, edges, config=CONFIG, parts=None, files=1, bytes_in_shard=1 << 27):
+        """Returns content by split, counts, and files' bytes by name."""
+        base = self.path / f"run-{next(self.runs)}"
+        listed = {}
+        for split, records in splits.items():
+            listed[split] = [str(base / "in" / f"{split}-{part}.gz") for part in range(files)]
+            os.makedirs(base / "in", exist_ok=True)
+            for part, path in enumerate(listed[split]):
+                write_record_file(path, records[part::files])
+        ids = sorted({end for source, target, _ in edges for end in (source, target)})
+        numbers = {identity: number for number, identity in enumerate(ids)}
+        write_graph(
+            str(base / "graph"),
+            ids,
+            EdgeList(
+                [numbers[source] for source, _, _ in edges],
+                [numbers[target] for _, target, _ in edges],
+                [weight for *_, weight in edges],
+            ),
+            {},
+            edges_in_shard=max(1, len(edges) // files),
         )
-        packed, counts = inputs | AttachNeighbors(features, names)
-        assert_that(packed, check_rows, label="rows")
-        if check_counts is not None:
-            assert_that(counts | beam.CombinePerKey(sum), check_counts, label="counts")
+        features = ("id", "x", "y") if config.features is None else config.features
+        job = Job(listed, str(base / "graph"), config, features, str(base / "out"), bytes_in_shard)
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            _ = pipeline | JoinNeighbors(job, parts) | WriteCounts(str(base / "counts.json"))
+        found = json.loads((base / "counts.json").read_text())
+        written = {
+            path.relative_to(base / "out").as_posix(): path.read_bytes()
+            for path in sorted((base / "out").rglob("*.gz"))
+        }
+        rows = {
+            split: [
+                content(one)
+                for path in sorted((base / "out" / f"Split-{split}").iterdir())
+                for _, _, block in read_record_blocks(str(path))
+                for one in block
+            ]
+            for split in splits
+        }
+        return rows, {name: found.get(name, 0) for name in COUNTS}, written
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+def ordered(rows):
+    return {split: sorted(map(repr, map(sorted_items, all_))) for split, all_ in rows.items()}
+
+
+def sorted_items(row):
+    return sorted(row.items())
 
 
 # Ids are single letters here; each case's are set apart by its name, so that one pipeline, which
@@ -79,144 +172,184 @@ CASES = {
     "unknown_sources": ("ab", "xa.5 xb.5 ab.25"),
     "self_loop": ("ab", "aa.5 ab.25"),
     "hub": ("abcdefgh", "ba1 ca1 da1 ea1 fa1 ga1 ha1 ab.5"),
+    "both_ways": ("ab", "ab.25 ba.75"),
     "negative_weight": ("abc", "ab-.5 ac-.25"),
+    "infinite_weight": ("abc", "abinf ac.5"),
     "one": ("a", ""),
+}
+CONFIGS = {
+    "plain": CONFIG,
+    "every_feature": CONFIG.replace(features=None),
+    "no_feature": CONFIG.replace(features=()),
+    "nsl": CONFIG.replace(tie_order="highest_id", add_undirected_edges=True),
+    "no_loops": CONFIG.replace(drop_self_loops=True),
+    "labeled": CONFIG.replace(label_feature="y", no_label=-1),
+    "splits": CONFIG.replace(neighbors_from=BOTH_SPLITS),
+    "supply_only": CONFIG.replace(neighbors_from={"train": ("more",)}),
+    "many": CONFIG.replace(neighbors=GraphNeighborConfig(max_neighbors=12)),
 }
 
 
 def all_cases():
-    rows, edges = [], []
-    for name, (ids, text) in CASES.items():
-        prefix = name.encode() + b"/"
-        rows += [(split, prefix + one, record(prefix + one)) for split, one, _ in rows_of(ids)]
+    splits, edges = {"train": [], "more": [], "bare": []}, []
+    for name, (letters, text) in CASES.items():
+        prefix = name.encode() + b"/\xff"
+        for place, letter in enumerate(letters.encode()):
+            label = [None, -1, 0, 1][place % 4]
+            one = record(prefix + bytes([letter]), float(letter), label)
+            splits["more" if letter == ord("c") else "train"].append(one)
         edges += [(prefix + source, prefix + target, w) for source, target, w in edges_of(text)]
-    return rows, edges
+    splits["bare"] = [record(None, value) for value in (1.0, 2.0, 2.0)]
+    return splits, edges
 
 
-@pytest.mark.parametrize("features", [("id", "x"), ()])
-def test_equals_dictionaries(features):
-    rows, edges = all_cases()
-    expected = joined_with_dictionaries(rows, edges, features, NAMES)
-    run_attach(rows, edges, features, NAMES, equal_to(expected))
+@pytest.mark.parametrize("parts", [1, 7])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_dictionaries(folder, name, parts):
+    splits, edges = all_cases()
+    rows, counts, _ = folder.join(splits, edges, CONFIGS[name], parts)
+    expected = joined_with_dictionaries(splits, edges, CONFIGS[name])
+    assert ordered(rows) == ordered(expected)
+    gets = [row for split in CONFIGS[name].neighbors_from for row in expected[split]]
+    assert counts["examples"] == len(gets)
+    assert counts["neighbors"] == sum(row["NL_num_nbrs"][0] for row in gets)
+    assert counts["examples_with_neighbors"] == sum(row["NL_num_nbrs"] > [0] for row in gets)
+    assert counts["graph_edges"] == len(edges)
 
 
-def test_equals_dictionaries_on_a_random_graph_in_any_order():
-    rng = np.random.default_rng(0)
-    rows = rows_of("abcdefghijklmnopqrst")
-    ids = [b"%c" % c for c in b"abcdefghijklmnopqrstuvwxyz"]
-    pairs = rng.choice(26 * 26, size=150, replace=False)
-    edges = [(ids[p // 26], ids[p % 26], float(rng.integers(4)) / 4) for p in pairs]
-    expected = joined_with_dictionaries(rows, edges, ("x",), NAMES)
-    rng.shuffle(edges)
-    rng.shuffle(rows)
-    rows = [(split, bytes(identity), bytes(data)) for split, identity, data in rows]
-    run_attach(rows, edges, ("x",), NAMES, equal_to(expected))
-
-
-def test_counts():
-    rows = rows_of("ab", "train") + rows_of("c", "more")
-    edges = edges_of("ax.9 ay.8 ab.5 ac.25 aa.125 bc.5 xa.5")
-    expected = {
-        "graph_edges": 7,
-        "edges_to_unknown": 2,
-        "neighbors": 3,
-        "examples_with_neighbors": 2,
-        "unknown_sources": 1,
+@pytest.mark.parametrize("parts", [1, 3])
+def test_counts(folder, parts):
+    splits = {
+        "train": [record(b"a", label=1), record(b"b", label=2), record(b"d", label=-1)],
+        "more": [record(b"c", label=1)],
     }
-    packed = joined_with_dictionaries(rows, edges, ("x",), NAMES)
-    run_attach(rows, edges, ("x",), NAMES, equal_to(packed), equal_to(list(expected.items())))
+    edges = edges_of("ax.9 ay.8 ab.5 ac.25 aa.125 bc.5 xa.5 xb.5 ya.5 da1")
+    config = CONFIG.replace(
+        neighbors_from={"train": ("train",), "more": ("more",)}, label_feature="y", no_label=-1
+    )
+    assert folder.join(splits, edges, config, parts)[1] == {
+        "examples": 3,
+        "examples_with_neighbors": 1,
+        "neighbors": 2,
+        "unlabeled_examples": 1,
+        "graph_edges": 10,
+        "edges_to_unknown": 2,
+        "edges_across_splits": 2,
+        "unknown_sources": 2,
+    }
+
+
+def random_graph(nodes, edges, seed=0):
+    rng = np.random.default_rng(seed)
+    ids = [b"%03d" % i for i in range(nodes + 6)]
+    pairs = rng.choice(len(ids) ** 2, size=edges, replace=False)
+    return [
+        (ids[p // len(ids)], ids[p % len(ids)], float(rng.integers(4)) / 4) for p in pairs.tolist()
+    ]
+
+
+def test_bytes_do_not_depend_on_parts_files_or_order(folder):
+    splits = {
+        "train": [record(b"%03d" % i, float(i)) for i in range(60)],
+        "more": [record(b"%03d" % i, float(i)) for i in range(60, 80)],
+        "bare": [record(None, float(i // 2)) for i in range(90)],
+        "empty": [],
+    }
+    edges = random_graph(80, 900)
+    config = CONFIG.replace(neighbors_from=BOTH_SPLITS)
+    results = [
+        folder.join(splits, edges, config, parts=1, bytes_in_shard=700),
+        folder.join(splits, edges, config, parts=2, bytes_in_shard=700),
+        folder.join(
+            {split: records[::-1] for split, records in splits.items()},
+            edges[::-1],
+            config,
+            parts=7,
+            files=3,
+            bytes_in_shard=700,
+        ),
+    ]
+    rows, counts, written = results[0]
+    assert ordered(rows) == ordered(joined_with_dictionaries(splits, edges, config))
+    assert [one[1:] for one in results] == [(counts, written)] * 3
+    shards = Counter(name.split("/")[0] for name in written)
+    assert shards["Split-train"] > 7 > shards["Split-bare"] > 1 == shards["Split-empty"]
+    assert gzip.decompress(written["Split-empty/data_tfrecord-00000-of-00001.gz"]) == b""
+    values = [row["x"][0] for row in rows["train"]]
+    assert values != sorted(values)
 
 
 @pytest.mark.parametrize(
-    ("step", "key", "values"),
+    ("megabytes", "edges", "budget", "parts"),
+    [(100, 10**5, 2048, 1), (2000, 0, 2048, 5), (100, 10**8, 2048, 10), (10**7, 0, 1, 1 << 14)],
+)
+def test_the_budget_decides_about_parts(tmp_path, megabytes, edges, budget, parts):
+    job = Job({}, "", CONFIG.replace(worker_memory_mb=budget), (), "")
+    assert joining._num_parts(megabytes << 20, edges, job) == parts
+
+
+def test_a_small_budget_cuts(folder, monkeypatch):
+    splits = {"train": [record(b"%03d" % i, float(i)) for i in range(60)]}
+    edges = random_graph(60, 400)
+    expected = folder.join(splits, edges)[1:]
+    monkeypatch.setattr(joining, "_BYTES_PER_EDGE", 10 << 10)
+    # Only the path of several parts can do without it.
+    monkeypatch.setattr(joining, "augment_whole", None)
+    assert folder.join(splits, edges, CONFIG.replace(worker_memory_mb=2))[1:] == expected
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("splits", [{"train": []}, {"train": [], "bare": [record(None)]}])
+def test_without_examples_there_are_empty_files(folder, splits, parts):
+    rows, counts, _ = folder.join(splits, edges_of("ab1"), parts=parts)
+    assert rows["train"] == []
+    assert counts["edges_to_unknown"] == 1
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(
+    ("splits", "edges", "message"),
     [
-        (joining._keep_known, b"t", [("edge", b"a", 0.5), ("edge", b"b", 0.25), ("node",)]),
+        ({"train": [record(b"a"), record(b"a")]}, "", "every id once.*2 examples with the id b'a'"),
         (
-            joining._answer,
-            b"t",
-            [("request", b"a", 0, 0.5), ("request", b"b", 1, 0.25), ("features", b"")],
+            {"train": [record(b"a")], "more": [record(b"b"), record(b"a")]},
+            "",
+            "every id once.*2 examples with the id b'a'",
         ),
-        (
-            lambda group: joining._pack(group, NAMES),
-            b"s",
-            [("answer", 0, 0.5, b""), ("answer", 1, 0.25, b""), ("seed", "train", b"")],
-        ),
+        ({"train": [record(b"a"), record(None)]}, "", r"train-0\.gz, record 1 .*an id in the"),
+        ({"train": [record(b"a"), b"junk"]}, "", r"train-0\.gz, record 1 .*a serialized tf"),
+        ({"train": [record(b"a"), record(b"b")]}, "abnan ba1", "numbers. Received NaN at 1 edge"),
     ],
 )
-def test_groups_are_read_once_in_any_order(step, key, values):
-    # A runner may hand out a group's values in any order, and only once.
-    results = {
-        tuple(sorted(repr(result) for result in step((key, iter(order))) if not is_count(result)))
-        for order in itertools.permutations(values)
-    }
-    assert len(results) == 1
-    assert results != {()}
+def test_bad_input_is_named(folder, splits, edges, message, parts):
+    config = CONFIG.replace(neighbors_from={split: tuple(splits) for split in splits})
+    with pytest.raises(Exception, match=message):
+        folder.join(splits, edges_of(edges), config, parts)
 
 
-def is_count(result) -> bool:
-    return isinstance(result, beam.pvalue.TaggedOutput)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_hub_is_one_of_many(folder, parts):
+    count = 3000
+    splits = {"train": [record(b"%d" % i, float(i)) for i in range(count)]}
+    edges = [(b"%d" % i, b"0", 0.5) for i in range(count)]
+    rows, counts, _ = folder.join(splits, edges, parts=parts)
+    assert counts["neighbors"] == count
+    assert all(row["NL_nbr_0_x"] == [0.0] for row in rows["train"])
 
 
-def test_two_examples_of_one_id_are_refused():
-    rows = [(split, b"a", record(b"a")) for split in ("train", "more")]
-    with pytest.raises(Exception, match=r"every id once.*2 examples with the id b'a'"):
-        run_attach(rows, [], (), NAMES, equal_to([]))
+def test_a_hub_is_sent_once_to_each_part(monkeypatch):
+    requests = [(part, [b"hub"]) for part in range(50)]
+    answers = list(joining._answer((0, iter([*requests, ([b"hub"], [b"record"])]))))
+    assert answers == [(part, ([b"hub"], [b"record"])) for part in range(50)]
 
 
-def test_reads_every_edge_of_every_shard(tmp_path):
-    edges = EdgeList([0, 0, 1], [1, 2, 0], [0.5, 0.25, 0.5])
-    write_graph(str(tmp_path), [b"a", b"b", b"\xff"], edges, {}, edges_in_shard=1)
-    expected = [(b"a", b"b", 0.5), (b"a", b"\xff", 0.25), (b"b", b"a", 0.5)]
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        assert_that(pipeline | ReadEdges(str(tmp_path)), equal_to(expected))
+def test_answers_come_in_blocks(monkeypatch):
+    monkeypatch.setattr(joining, "_BLOCK_BYTES", 10)
+    ids = [b"%d" % i for i in range(7)]
+    group = (0, iter([(ids, [b"four"] * 7), (5, ids)]))
+    assert [len(block[0]) for _, block in joining._answer(group)] == [3, 3, 1]
 
 
 def test_missing_graph_is_found_before_the_pipeline_runs(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"graph\.json is missing"):
-        ReadEdges(str(tmp_path))
-
-
-def test_pack_nothing():
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        packed = pipeline | beam.Create(rows_of("ab")) | PackNothing(NAMES)
-        expected = joined_with_dictionaries(rows_of("ab"), [], (), NAMES)
-        assert_that(packed, equal_to(expected))
-
-
-def write_shards(folder, rows, splits, bytes_in_shard=None):
-    options = {} if bytes_in_shard is None else {"bytes_in_shard": bytes_in_shard}
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        _ = pipeline | beam.Create(rows) | WriteShards(str(folder), splits, **options)
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
-
-
-def test_shards_hold_every_row_once_in_a_shuffled_order_that_repeats(tmp_path):
-    rows = [("train", b"%03d" % i, record(b"%03d" % i)) for i in range(100)]
-    rows += [("test", b"", record(b"%03d" % i)) for i in range(50)]  # these have no ids
-    splits = ["train", "test", "empty"]
-    first = write_shards(tmp_path / "first", rows, splits, 700)
-    again = write_shards(tmp_path / "again", rows[::-1], splits, 700)
-    assert first == again
-    assert {name.split("-of-")[1] for name in first if "train" in name} == {"00005.gz"}
-    one = write_shards(tmp_path / "one", rows, splits)
-    assert set(one) == {f"Split-{name}/data_tfrecord-00000-of-00001.gz" for name in splits}
-    assert gzip.decompress(one["Split-empty/data_tfrecord-00000-of-00001.gz"]) == b""
-    for split in ("train", "test"):
-        expected = [data for name, _, data in rows if name == split]
-        read = [
-            [r.numpy() for r in read_records(str(tmp_path / run / f"Split-{split}" / "*"))]
-            for run in ("first", "one")
-        ]
-        assert read[0] == read[1]
-        assert sorted(read[0]) == sorted(expected)
-        assert read[0] != sorted(read[0])
-
-
-@pytest.mark.parametrize("counts", [[], [("a", 1), ("b", 2), ("a", 3)]])
-def test_counts_are_added_up(counts, tmp_path):
-    path = str(tmp_path / "counts.json")
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        _ = pipeline | beam.Create(counts) | WriteCounts(path)
-    with open(path, encoding="utf-8") as file:
-        assert json.load(file) == ({"a": 4, "b": 2} if counts else {})
+        JoinNeighbors(Job({}, str(tmp_path), CONFIG, (), str(tmp_path)))
