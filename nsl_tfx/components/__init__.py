@@ -16,12 +16,14 @@ if __name__ != "nsl_tfx.components":
 from nsl_tfx.components.artifacts import NeighborGraph, RobustnessEvaluation
 from nsl_tfx.components.example_identifier import ExampleIdentifier
 from nsl_tfx.components.graph_builder import GraphBuilder
+from nsl_tfx.components.graph_importer import GraphImporter
 from nsl_tfx.components.neighbor_augmenter import NeighborAugmenter
 from nsl_tfx.components.robustness_evaluator import RobustnessEvaluator
 
 __all__ = [
     "ExampleIdentifier",
     "GraphBuilder",
+    "GraphImporter",
     "NeighborAugmenter",
     "NeighborGraph",
     "RobustnessEvaluation",

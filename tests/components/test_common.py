@@ -8,8 +8,15 @@ import warnings
 
 import pytest
 
-from nsl_tfx.configs import AugmentConfig, IdentifyConfig, RobustnessConfig, SimilarityGraphConfig
+from nsl_tfx.configs import (
+    AugmentConfig,
+    GraphImportConfig,
+    IdentifyConfig,
+    RobustnessConfig,
+    SimilarityGraphConfig,
+)
 from nsl_tfx.fingerprint import code_fingerprint
+from nsl_tfx.graph.edge_files import fingerprint_files
 
 pytestmark = pytest.mark.tfx
 
@@ -20,6 +27,7 @@ ROBUSTNESS = RobustnessConfig(
 COMPONENTS = {
     "ExampleIdentifier": (IdentifyConfig(), {"examples": "Examples"}),
     "GraphBuilder": (SimilarityGraphConfig(embedding_feature="x"), {"examples": "Examples"}),
+    "GraphImporter": (GraphImportConfig(paths=("edges.tsv",)), {"examples": "Examples"}),
     "NeighborAugmenter": (
         AugmentConfig(features=("x",)),
         {"examples": "Examples", "graph": "NeighborGraph", "schema": "Schema"},
@@ -84,7 +92,10 @@ def test_a_config_of_another_type_is_refused(make, name, wrong):
 def test_the_properties_are_the_configs_json_and_the_codes_hash(make, name):
     config = COMPONENTS[name][0]
     component, _ = make(name, config)
-    assert component.exec_properties == {"config": config.to_json(), "code": code_fingerprint()}
+    properties = dict(component.exec_properties)
+    if name == "GraphImporter":
+        assert properties.pop("files") == fingerprint_files(config.paths)
+    assert properties == {"config": config.to_json(), "code": code_fingerprint()}
     assert type(config).from_json(component.exec_properties["config"]) == config
 
 
