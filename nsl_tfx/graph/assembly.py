@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nsl_tfx.graph.edges import EdgeList
-from nsl_tfx.graph.ids import encode_ids
+from nsl_tfx.graph.ids import as_list, encode_ids
 from nsl_tfx.graph.numbering import number_ids
 
 _SHOWN = 3
@@ -47,7 +47,7 @@ def assemble(
         )
     names, (numbers, others, _) = number_ids(starts, ends, further)
     edges = EdgeList(numbers, others, weights)
-    ids: list[bytes] = names.to_pylist()
+    ids = as_list(names)
     _check_distinct(ids, edges)
     return ids, (edges if directed else join_both_ways(edges, len(ids))).sorted()
 

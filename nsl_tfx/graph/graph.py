@@ -14,7 +14,7 @@ from scipy.sparse import csr_array, issparse
 from nsl_tfx.graph.assembly import assemble, is_symmetric
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.files import edge_table, read_edges, read_graph_info, write_graph
-from nsl_tfx.graph.ids import decode_ids
+from nsl_tfx.graph.ids import as_list, decode_ids
 from nsl_tfx.graph.metrics import measure_graph
 from nsl_tfx.graph.numbering import number_ids
 
@@ -303,7 +303,7 @@ def read_graph(folder: str) -> Graph:
     info = read_graph_info(folder)
     table = read_edges(folder)
     ids, (source, target) = number_ids(table["source"], table["target"])
-    return Graph(ids.to_pylist(), EdgeList(source, target, table["weight"].to_numpy()), info)
+    return Graph(as_list(ids), EdgeList(source, target, table["weight"].to_numpy()), info)
 
 
 def _columns(

@@ -45,7 +45,8 @@ def write_lines(file: BinaryIO, table: pa.Table) -> int:
         texts = [b"%f" % weight for weight in weights.tolist()]
         for row in np.flatnonzero((weights != 0) & (np.abs(weights) <= _SMALLEST)):
             texts[row] = format_weight(float(weights[row])).encode()
-        sources, targets = part["source"].to_pylist(), part["target"].to_pylist()
+        # By way of NumPy, because Arrow makes each object of its own list anew, ten times as slow.
+        sources, targets = part["source"].to_numpy(), part["target"].to_numpy()
         text = b"".join(
             [b"%b\t%b\t%b\n" % edge for edge in zip(sources, targets, texts, strict=True)]
         )

@@ -15,7 +15,7 @@ import pyarrow as pa
 from nsl_tfx.graph import storage
 from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.publishing import published
-from nsl_tfx.graph.wire import encode_varint, join_features
+from nsl_tfx.graph.wire import encode_varint, entry_header, features_header, join_features
 from nsl_tfx.io.tfrecords import frame_record
 
 SCHEMA_FILE = "schema.pbtxt"
@@ -116,18 +116,38 @@ def _node_example(node: bytes) -> bytes:
 
 
 def _edge_examples(tables: Sequence[pa.Table]) -> Iterator[bytes]:
+    weight_header = entry_header(b"weight", len(_FLOAT) + 4) + _FLOAT
+    weight_size = len(weight_header) + 4
     for table in tables:
+        # An id is at the end of many edges, and looks alike in each.
+        sources, targets = _Entries(b"#source"), _Entries(b"#target")
         for batch in table.to_batches(_RECORDS_AT_ONCE):
             weights = batch.column(2).to_numpy().astype("<f4").tobytes()
-            ends = zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
-            for row, (source, target) in enumerate(ends):
-                yield join_features(
-                    [
-                        (b"#source", _bytes_value(source)),
-                        (b"#target", _bytes_value(target)),
-                        (b"weight", _FLOAT + weights[4 * row : 4 * row + 4]),
-                    ]
+            starts, ends = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(2))
+            for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
+                source, target = sources[start], targets[end]
+                yield b"".join(
+                    (
+                        features_header(len(source) + len(target) + weight_size),
+                        source,
+                        target,
+                        weight_header,
+                        weights[4 * row : 4 * row + 4],
+                    )
                 )
+
+
+class _Entries(dict[bytes, bytes]):
+    """Id to the serialized feature of one name that holds it."""
+
+    def __init__(self, name: bytes):
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, node: bytes) -> bytes:
+        value = _bytes_value(node)
+        self[node] = entry = entry_header(self._name, len(value)) + value
+        return entry
 
 
 def _bytes_value(value: bytes) -> bytes:

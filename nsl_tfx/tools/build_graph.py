@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nsl_tfx.configs import GraphBuilderConfig, SimilarityGraphConfig
+from nsl_tfx.configs import GraphBuilderConfig, Similarity, SimilarityGraphConfig
 from nsl_tfx.configs.base import require_config
 from nsl_tfx.tools.commands import plain_errors
 
@@ -96,7 +96,10 @@ def build_graph_from_config(
 
     config = require_config("graph_builder_config", graph_builder_config, GraphBuilderConfig)
     features = SimilarityGraphConfig(
-        id_feature=config.id_feature_name, embedding_feature=config.embedding_feature_name
+        id_feature=config.id_feature_name,
+        embedding_feature=config.embedding_feature_name,
+        # Of the similarities, cosine refuses vectors of zeros already when they are read.
+        similarity=Similarity.INNER_PRODUCT,
     )
     ids, vectors, _ = read_embeddings(embedding_files, features)
     order = check_ids(ids)

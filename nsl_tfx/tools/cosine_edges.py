@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nsl_tfx.graph.assembly import join_both_ways
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.search import similar_pairs
 from nsl_tfx.graph.vectors import check_vectors
@@ -49,7 +48,8 @@ def cosine_edges(
     parts = [EdgeList(directed[found.source], directed[found.target], found.weight)]
     if threshold <= 0:
         parts.append(_pairs_of_zeros(len(vectors), directed))
-    return join_both_ways(EdgeList.concatenate(parts), len(vectors)).sorted()
+    edges = EdgeList.concatenate(parts)
+    return EdgeList.concatenate([edges, edges.reversed()]).sorted()
 
 
 def _reaches(vectors: NDArray[np.float32], edges: EdgeList, threshold: float) -> NDArray[np.bool_]:
@@ -68,5 +68,6 @@ def _reaches(vectors: NDArray[np.float32], edges: EdgeList, threshold: float) ->
 def _pairs_of_zeros(rows: int, directed: NDArray[np.int64]) -> EdgeList:
     zeros = np.setdiff1d(np.arange(rows), directed)
     source, target = np.repeat(zeros, rows), np.tile(np.arange(rows), len(zeros))
-    other = source != target
+    # Each pair once: of two zeros from the lower to the higher one.
+    other = (source < target) | np.isin(target, directed)
     return EdgeList(source[other], target[other], np.zeros(other.sum(), np.float32))
