@@ -6,9 +6,14 @@ from typing import Any, ClassVar
 
 import apache_beam as beam
 import pyarrow as pa
-from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.dsl.components.base import (
+    base_beam_component,
+    base_beam_executor,
+    base_driver,
+    executor_spec,
+)
 from tfx.orchestration import data_types_utils
-from tfx.orchestration.portable import base_driver
+from tfx.orchestration.portable import base_driver as portable_driver
 from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
 from tfx.types.component_spec import ExecutionParameter
@@ -107,7 +112,8 @@ class _ReadNodes(beam.PTransform):
         ] | "AllSplits" >> beam.Flatten()
 
 
-class FilesDriver(base_driver.BaseDriver):
+# A component wants a driver of the one class, and the orchestrator that runs it one of the other.
+class FilesDriver(base_driver.BaseDriver, portable_driver.BaseDriver):
     """Looks at the files before TFX looks for a cached result.
 
     The pipeline was made earlier, maybe before another node wrote them.
