@@ -10,6 +10,7 @@ an odd way goes through the protobuf library once.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -217,16 +218,14 @@ def normalize(record: bytes) -> bytes:
     Raises:
         ValueError: The record is no tf.Example.
     """
-    from google.protobuf.message import DecodeError
-
     try:
-        example = _example_type().FromString(record)
+        example = _parse(_example_type(), record)
         example.DiscardUnknownFields()
         values = {
             name.encode(): feature.SerializeToString(deterministic=True)
             for name, feature in example.features.feature.items()
         }
-    except (DecodeError, UnicodeError) as error:
+    except ValueError as error:
         raise ValueError(
             f"Expected a serialized tf.Example. Received {len(record)} bytes that are none "
             f"({error}). Write the records as tf.Examples, or name other files."
@@ -246,11 +245,9 @@ def read_values(value: bytes) -> list[bytes] | list[float] | list[int]:
     short = _short_bytes(value)
     if short is not None:
         return [short]
-    from google.protobuf.message import DecodeError
-
     try:
-        feature = _feature_type().FromString(value)
-    except DecodeError as error:
+        feature = _parse(_feature_type(), value)
+    except ValueError as error:
         raise ValueError(f"Expected the values of a feature. They are damaged ({error}).") from None
     kind = feature.WhichOneof("kind")
     return list(getattr(feature, kind).value) if kind else []
@@ -335,6 +332,25 @@ def _remember(known: dict[Any, Any], key: Any, value: Any) -> Any:
         known.clear()
     known[key] = value
     return value
+
+
+def _parse(message_type: Any, data: bytes) -> Any:
+    """Returns a message.
+
+    Raises:
+        ValueError: The data are none.
+    """
+    from google.protobuf.message import DecodeError
+
+    message = message_type()
+    try:
+        # Protobuf 3.20 stops at some damage with no more than a warning.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            message.MergeFromString(data)
+    except (DecodeError, SystemError) as error:
+        raise ValueError(str(error.__cause__ or error)) from error
+    return message
 
 
 # TensorFlow takes seconds to load; only examples that are written in an odd way need it.
