@@ -11,7 +11,7 @@ from nsl_tfx.graph.files import read_graph_info
 
 _QUANTILES = {"0.0": "min", "0.05": "5 %", "0.5": "median", "0.95": "95 %", "1.0": "max"}
 _AT_CAP = "nodes_at_cap"
-_SETTINGS = ("similarity", "num_neighbors", "similarity_threshold", "symmetrize", "random_seed")
+_SETTINGS = ("similarity", "num_neighbors", "similarity_threshold", "symmetrize")
 
 
 def summarize(folder: str) -> Table:
@@ -45,7 +45,7 @@ def summary_rows(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         ...     print(*row, sep=": ")
         nodes: 3, of which 1 (33.3 %) without an edge
         edges: 2, joining 1 pair both ways
-        edges of a node: mean 0.67, median 1, 99 % 1, max 1
+        edges of a node: mean 0.667, median 1, 99 % 1, max 1
         components: 2, the largest with 66.7 % of the nodes
         weights: min 0.5, 5 % 0.5, median 0.5, 95 % 0.5, max 0.5
     """
@@ -131,7 +131,10 @@ def _recall(info: Mapping[str, Any]) -> str:
         return ""
     if not isinstance(recall, Mapping):
         recall = {"share": recall, "low": info.get("recall_low"), "high": info.get("recall_high")}
-    return _interval(recall) if recall.get("share") is not None else ""
+    if recall.get("share") is None:
+        return ""
+    nodes = recall.get("nodes")
+    return _interval(recall) + (f"; measured on {_count(nodes, 'node')}" if nodes else "")
 
 
 def _interval(estimate: Mapping[str, Any]) -> str:
@@ -183,6 +186,9 @@ def _at_cap(info: Mapping[str, Any]) -> str:
 def _method(info: Mapping[str, Any]) -> str:
     config = info.get("config") or {}
     parts = [str(info["method"])] if info.get("method") else []
+    if info.get("rounds"):
+        parts[-1:] = [f"{info.get('method')} in {_count(info['rounds'], 'round')}"]
+        parts.append(f"seed {config.get('random_seed')}")
     parts += [
         f"{name.replace('_', ' ')} {config[name]}"
         for name in _SETTINGS

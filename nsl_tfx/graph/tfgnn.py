@@ -16,7 +16,7 @@ from nsl_tfx.graph import storage
 from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.publishing import published
 from nsl_tfx.graph.wire import encode_varint, entry_header, features_header, join_features
-from nsl_tfx.io.tfrecords import frame_record
+from nsl_tfx.io.record_writer import write_records_to
 
 SCHEMA_FILE = "schema.pbtxt"
 _NODES = "nodes"
@@ -103,11 +103,7 @@ def _write_shards(folder: str, name: str, total: int, records: Iterator[bytes]) 
     for shard in range(shards):
         path = storage.join(folder, f"{name}.tfrecords-{shard:05d}-of-{shards:05d}")
         with published(path) as file:
-            for _ in range(0, _RECORDS_IN_FILE, _RECORDS_AT_ONCE):
-                part = [frame_record(one) for one in itertools.islice(records, _RECORDS_AT_ONCE)]
-                file.write(b"".join(part))
-                if not part:
-                    break
+            write_records_to(file, itertools.islice(records, _RECORDS_IN_FILE), compress=False)
     return f"{name}.tfrecords-?????-of-{shards:05d}"
 
 

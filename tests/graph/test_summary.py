@@ -50,6 +50,13 @@ def test_directed_graphs_and_loops():
     [
         ({"recall": 0.5, "recall_low": 0.25, "recall_high": 1}, "recall", "50.0 % (25.0 to 100.0"),
         ({"recall": 0.5}, "recall", "50.0 %"),
+        ({"recall": {"share": 0.5, "nodes": 1000}}, "recall", "50.0 %; measured on 1,000 nodes"),
+        ({"recall": {"share": None}, "method": "exact"}, "method", "exact, similarity cosine"),
+        (
+            {"method": "approximate", "rounds": 6, "config": {"random_seed": 3}},
+            "method",
+            "approximate in 6 rounds, seed 3",
+        ),
         (
             {"metrics": {**described()["metrics"], "cross_split_edges": 1,
                          "split_edges": {"eval": {"eval": 9, "train": 1}, "train": {"eval": 0}}}},
