@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
+from tfx.utils import path_utils
 
 from nsl_tfx.components import reading
 from nsl_tfx.components.artifacts import NeighborGraph
@@ -16,12 +17,13 @@ from nsl_tfx.components.settings import (
     set_custom_properties,
     settings_of,
 )
-from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.configs import EmbeddingModelConfig, SimilarityGraphConfig
 from nsl_tfx.graph.building import BuildGraph
 from nsl_tfx.graph.description import headline_numbers
 from nsl_tfx.graph.files import INFO_FILE, read_graph_info
 from nsl_tfx.graph.storage import exists, join
 from nsl_tfx.io import read_schema, staged
+from nsl_tfx.io.beam_records import DecodeFeatures
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -36,7 +38,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Reads the configured splits and writes a NeighborGraph.
 
         Args:
-            input_dict: `examples`, and `schema` where given: one artifact each.
+            input_dict: `examples`, and where given `schema` and `model`: one artifact each.
             output_dict: `graph`.
             exec_properties: `config`, a SimilarityGraphConfig as JSON.
 
@@ -53,21 +55,18 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         schemas = input_dict.get("schema")
         schema = read_schema(artifact_utils.get_single_uri(schemas)) if schemas else None
-        features = [config.id_feature, config.embedding_feature or ""]
-        if config.label_feature is not None:
-            features.append(config.label_feature)
 
         with staged(graph.uri, last=[INFO_FILE]) as folder:
             with self._make_beam_pipeline() as pipeline:
-                batches = [
-                    pipeline
-                    | f"Read[{split}]"
-                    >> reading.split_tfxio(
-                        examples, split, "GraphBuilder", schema, dict.fromkeys(features)
-                    ).BeamSource()
+                batches = {
+                    split: pipeline
+                    | f"Read[{split}]" >> reading.ReadSplit(examples, split)
+                    | f"Decode[{split}]" >> DecodeFeatures(_features(config), schema)
                     for split in config.splits
-                ]
-                _ = batches | beam.Flatten() | "BuildGraph" >> BuildGraph(config, folder)
+                }
+                if config.embedding_model is not None:
+                    batches = _embed(batches, config.embedding_model, input_dict.get("model"))
+                _ = batches | "BuildGraph" >> BuildGraph(config, folder)
             if not exists(join(folder, INFO_FILE)):
                 raise ValueError(
                     "Expected at least one example to make a graph of. Received none in the "
@@ -77,6 +76,34 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         set_custom_properties(graph, headline_numbers(info))
 
 
+def _features(config: SimilarityGraphConfig) -> list[str]:
+    """Returns the features that are decoded."""
+    features = [config.id_feature]
+    if config.label_feature is not None:
+        features.append(config.label_feature)
+    if config.embedding_feature is not None:
+        features.append(config.embedding_feature)
+    elif config.embedding_model is not None:
+        features.extend(config.embedding_model.features or ())
+    return features
+
+
+def _embed(
+    batches: dict[str, Any], config: EmbeddingModelConfig, models: list[Any] | None
+) -> dict[str, Any]:
+    """Returns the batches with the column of embeddings."""
+    # TensorFlow's SavedModels are loaded only where one is called.
+    from nsl_tfx.graph.embedding import EmbedExamples
+
+    path = config.path
+    if path is None:
+        path = path_utils.serving_model_path(artifact_utils.get_single_uri(models or []))
+    return {
+        split: part | f"Embed[{split}]" >> beam.ParDo(EmbedExamples(path, config))
+        for split, part in batches.items()
+    }
+
+
 class GraphBuilderSpec(component_spec.ComponentSpec):
     """What GraphBuilder takes and gives."""
 
@@ -84,6 +111,7 @@ class GraphBuilderSpec(component_spec.ComponentSpec):
     INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema, optional=True),
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {
         "graph": component_spec.ChannelParameter(type=NeighborGraph)
@@ -91,9 +119,11 @@ class GraphBuilderSpec(component_spec.ComponentSpec):
 
 
 class GraphBuilder(base_beam_component.BaseBeamComponent):
-    """Joins each example to its nearest neighbors by cosine similarity of an embedding feature.
+    """Joins each example to its nearest neighbors by the similarity of their embeddings.
 
-    Output `graph`: a NeighborGraph with its quality metrics; see `nsl_tfx.graph.metrics`.
+    An embedding is a feature, or made by a model on the way: a Model artifact, or a SavedModel at a
+    path. Output `graph`: a NeighborGraph with its quality metrics, the recall of its search
+    included; see `nsl_tfx.graph.metrics`.
 
     Example:
         graph_builder = GraphBuilder(
@@ -110,22 +140,35 @@ class GraphBuilder(base_beam_component.BaseBeamComponent):
         examples: Any,
         config: SimilarityGraphConfig,
         schema: Any = None,
+        model: Any = None,
     ):
         """Makes the pipeline's node.
 
         Args:
             examples: Channel of Examples: gzipped TFRecords of tf.Examples.
             config: Which features and splits are read, and how the graph is made.
-            schema: Channel of their Schema; with it, only the features that are needed are decoded.
+            schema: Channel of their Schema; with it, a feature of another type than it declares is
+                an error.
+            model: Channel of the Model that makes the embeddings, where
+                `config.embedding_model` has no path.
 
         Raises:
             TypeError: `config` is no SimilarityGraphConfig.
+            ValueError: It does not say, or says twice, where the embeddings come from.
         """
         check_config(config, SimilarityGraphConfig)
+        needs_model = config.embedding_model is not None and config.embedding_model.path is None
+        if needs_model != (model is not None):
+            raise ValueError(
+                "Expected a model where, and only where, config.embedding_model has no path of its "
+                f"own. Received: model={'none' if model is None else 'a channel'} and "
+                f"embedding_model={config.embedding_model!r}."
+            )
         super().__init__(
             GraphBuilderSpec(
                 examples=examples,
                 schema=schema,
+                model=model,
                 **settings_of(config),
                 graph=channel.Channel(type=NeighborGraph),
             )

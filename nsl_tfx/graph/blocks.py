@@ -12,16 +12,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.configs import InvalidExamples, SimilarityGraphConfig
 from nsl_tfx.graph.naming import name_some
+from nsl_tfx.graph.vectors import invalid_rows, invalid_vectors
+from nsl_tfx.io import RecordBlock
 
 # Ids; vectors, float32 [rows, dimension]; labels, None where an example carries none. A plain
 # tuple, because Beam passes it between workers.
 Block = tuple[list[bytes], NDArray[np.float32], list[bytes | None]]
 
+EMBEDDING_COLUMN = "(embedding)"
+"""The column of what a model made of the examples."""
 
-def read_ids(batch: pa.RecordBatch, feature: str) -> list[bytes]:
+
+def read_ids(batch: pa.RecordBatch, feature: str, source: RecordBlock | None = None) -> list[bytes]:
     """Returns each row's id; an integer as its decimal digits.
+
+    Args:
+        batch: The examples' features.
+        feature: The one that holds the id.
+        source: Where the examples come from, for the error's text.
 
     Raises:
         ValueError: A row has no id, several, or one that is neither bytes nor an integer.
@@ -31,11 +41,12 @@ def read_ids(batch: pa.RecordBatch, feature: str) -> list[bytes]:
         [b'7', b'12']
     """
     ids = read_single_values(batch, feature)
-    missing = ids.count(None) + ids.count(b"")
-    if missing:
+    missing = np.array([not identity for identity in ids], bool)
+    if missing.any():
         raise ValueError(
-            f"Expected an id in the feature {feature!r} of every example. Received {missing} "
-            f"without one in a batch of {len(ids)}, whose features are: "
+            f"Expected an id in the feature {feature!r} of every example. Received {missing.sum()} "
+            f"without one in a batch of {len(ids)}{_place(source, np.flatnonzero(missing))}, whose "
+            "features are: "
             f"{', '.join(batch.schema.names) or 'none'}. "
             "Name the feature that holds the id, or give the examples ids first."
         )
@@ -70,31 +81,77 @@ def read_single_values(batch: pa.RecordBatch, feature: str) -> list[bytes | None
 
 
 def read_block(batch: pa.RecordBatch, config: SimilarityGraphConfig) -> Block:
-    """Returns a batch's ids, vectors and labels.
+    """Returns a batch's ids, vectors and labels, all of them.
 
     Raises:
-        ValueError: An id is missing; a vector is missing, not numeric, or not as long as the
-            others.
+        ValueError: An id is missing; a vector is missing, not numeric, not as long as the others,
+            or cannot be compared.
     """
-    ids = read_ids(batch, config.id_feature)
-    feature = config.embedding_feature or ""
-    values, lengths = _list_column(batch, feature)
-    absent = [ids[row] for row in np.flatnonzero(lengths == 0)]
-    if values is None or absent:
-        raise ValueError(
-            f"Expected a vector in the feature {feature!r} of every example. "
-            f"Received none for {name_some(absent)}. Features that are there: "
-            f"{', '.join(batch.schema.names)}."
-        )
-    if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
-        raise ValueError(f"Expected numbers in the feature {feature!r}. Received: {values.type}.")
-    check_dimensions(ids, lengths, feature)
-    vectors = values.to_numpy(zero_copy_only=False).astype(np.float32)
-    if config.label_feature is None:
-        labels: list[bytes | None] = [None] * len(ids)
-    else:
-        labels = read_single_values(batch, config.label_feature)
-    return ids, vectors.reshape(len(ids), -1), labels
+    blocks, _ = read_blocks(batch, config.replace(invalid_examples=InvalidExamples.ERROR))
+    return join_blocks(blocks, vectors_name(config))
+
+
+def read_blocks(
+    batch: pa.RecordBatch,
+    config: SimilarityGraphConfig,
+    source: RecordBlock | None = None,
+) -> tuple[list[Block], dict[str, int]]:
+    """Returns a batch's nodes, and how many of its examples cannot be nodes, by cause.
+
+    Args:
+        batch: The examples' features.
+        config: Which of them are read; what becomes of an example without an id or a vector, or
+            with a vector that cannot be compared.
+        source: Where the examples come from, for the errors' texts.
+
+    Returns:
+        A block for each length that vectors have, and the drops by cause; a cause without one is
+        left out.
+
+    Raises:
+        ValueError: An example cannot be a node, and is not to be dropped; or a feature is of
+            another kind than it has to be.
+    """
+    strict = config.invalid_examples is InvalidExamples.ERROR
+    ids = read_ids(batch, config.id_feature, source) if strict else _known_ids(batch, config)
+    values, lengths = _vectors(batch, config)
+    labels = (
+        [None] * len(ids)
+        if config.label_feature is None
+        else read_single_values(batch, config.label_feature)
+    )
+    drops: dict[str, int] = {}
+    kept = np.array([bool(identity) for identity in ids], bool)
+    if not kept.all():
+        drops["missing_id"] = int((~kept).sum())
+    no_vector = kept & (lengths == 0)
+    if no_vector.any():
+        if strict:
+            raise _no_vector(batch, ids, no_vector, config, source)
+        drops["missing_vector"] = int(no_vector.sum())
+        kept &= lengths > 0
+    blocks = []
+    for length in np.unique(lengths[kept]):
+        rows = np.flatnonzero(kept & (lengths == length))
+        vectors = _rows_of(values, lengths, rows, int(length))
+        good = np.ones(len(rows), bool)
+        for cause, bad in invalid_rows(vectors, config.similarity):
+            if not bad.any():
+                continue
+            if strict:
+                names = [ids[row] for row in rows[bad]]
+                raise invalid_vectors(cause, names, _place(source, rows[bad]))
+            drops[cause] = drops.get(cause, 0) + int(bad.sum())
+            good &= ~bad
+        if good.any():
+            rows, vectors = rows[good], vectors if good.all() else vectors[good]
+            blocks.append(([ids[row] for row in rows], vectors, [labels[row] for row in rows]))
+    return blocks, drops
+
+
+def vectors_name(config: SimilarityGraphConfig) -> str:
+    """Returns the name of the column that holds the vectors."""
+    return config.embedding_feature or EMBEDDING_COLUMN
 
 
 def join_blocks(blocks: Iterable[Block], feature: str) -> Block:
@@ -134,6 +191,55 @@ def check_dimensions(ids: Sequence[bytes], lengths: NDArray[np.int64], feature: 
             f"Expected the same number of values in the feature {feature!r} of every example. "
             f"Received: {found}."
         )
+
+
+def _known_ids(batch: pa.RecordBatch, config: SimilarityGraphConfig) -> list[bytes]:
+    return [identity or b"" for identity in read_single_values(batch, config.id_feature)]
+
+
+def _vectors(
+    batch: pa.RecordBatch, config: SimilarityGraphConfig
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Returns all vectors' numbers, flat, and how many each row has."""
+    feature = vectors_name(config)
+    values, lengths = _list_column(batch, feature)
+    if values is None:
+        return np.zeros(0, np.float32), lengths
+    if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
+        raise ValueError(f"Expected numbers in the feature {feature!r}. Received: {values.type}.")
+    with np.errstate(over="ignore"):  # becomes infinite, and is found as that
+        return values.to_numpy(zero_copy_only=False).astype(np.float32), lengths
+
+
+def _rows_of(
+    values: NDArray[np.float32], lengths: NDArray[np.int64], rows: NDArray[np.int64], length: int
+) -> NDArray[np.float32]:
+    if len(rows) == len(lengths):
+        return values.reshape(len(rows), length)
+    starts = np.cumsum(lengths) - lengths
+    return values[starts[rows][:, None] + np.arange(length)]
+
+
+def _no_vector(
+    batch: pa.RecordBatch,
+    ids: Sequence[bytes],
+    absent: NDArray[np.bool_],
+    config: SimilarityGraphConfig,
+    source: RecordBlock | None,
+) -> ValueError:
+    rows = np.flatnonzero(absent)
+    return ValueError(
+        f"Expected a vector in the feature {vectors_name(config)!r} of every example. Received "
+        f"none for {name_some([ids[row] for row in rows])}{_place(source, rows)}. Features that "
+        f"are there: {', '.join(batch.schema.names)}."
+    )
+
+
+def _place(source: RecordBlock | None, rows: NDArray[np.int64]) -> str:
+    """Returns where the first of the rows is, as the end of a sentence's part."""
+    if source is None or not len(rows):
+        return ""
+    return f" (first in record {source[1] + int(rows[0])}, counted from 0, of {source[0]})"
 
 
 def _list_column(batch: pa.RecordBatch, feature: str) -> tuple[pa.Array | None, NDArray[np.int64]]:

@@ -56,9 +56,19 @@ def check_vectors(
         )
     for cause, bad in invalid_rows(matrix, similarity):
         if bad.any():
-            names = name_some([ids[row] for row in np.flatnonzero(bad)])
-            raise ValueError(_COMPLAINTS[cause].format(names=names))
+            raise invalid_vectors(cause, [ids[row] for row in np.flatnonzero(bad)])
     return matrix
+
+
+def invalid_vectors(cause: str, ids: Sequence[bytes], place: str = "") -> ValueError:
+    """Returns the error that says which vectors cannot be compared, and why.
+
+    Args:
+        cause: From `invalid_rows`.
+        ids: Whose vectors they are.
+        place: Where the first of them is, if that is known.
+    """
+    return ValueError(_COMPLAINTS[cause].format(names=name_some(ids) + place))
 
 
 def invalid_rows(

@@ -58,7 +58,7 @@ def _split(points: Points, rows: Rows, luck: NDArray[np.uint64], leaf_size: int)
     drawn = np.argpartition(luck, count - 1)[:count]
     # In the order of their luck, so that nothing depends on how the rows are numbered.
     leaders = rows[drawn[np.argsort(luck[drawn])]]
-    nearest = assign(points, rows, leaders)
+    nearest = nearest_leaders(points, rows, leaders)
     sizes = np.bincount(nearest, minlength=len(leaders))
     if sizes.max() == len(rows):
         # All are nearest to one leader, as equal directions are: chance has to part them.
@@ -66,25 +66,55 @@ def _split(points: Points, rows: Rows, luck: NDArray[np.uint64], leaf_size: int)
         return [
             np.sort(order[begin : begin + leaf_size]) for begin in range(0, len(rows), leaf_size)
         ]
-    joined = _join_small(sizes, _along_a_path(points, leaders), leaf_size)[nearest]
+    joined = _join_small(sizes, along_a_path(points, leaders), leaf_size)[nearest]
     order = np.argsort(joined, kind="stable")
     return np.split(rows[order], np.cumsum(np.bincount(joined))[:-1])
 
 
-def assign(points: Points, rows: Rows, leaders: Rows) -> Rows:
-    """Returns the place of each row's nearest leader, int64 `[m]`; of equal ones the first."""
+def nearest_leaders(points: Points, rows: Rows, leaders: Rows, canonical: bool = False) -> Rows:
+    """Returns the place of each row's nearest leader, int64 `[m]`; of equal ones the first.
+
+    Args:
+        points: The points.
+        rows: Those that look for a leader, `[m]`.
+        leaders: Those that they choose from, `[l]`.
+        canonical: Whether leaders whose float32 scores are too near to tell apart are compared by
+            their weights, so that the choice depends on the vectors alone and not on which rows are
+            multiplied together.
+    """
     factors = points.factors(leaders)
     result = np.empty(len(rows), np.int64)
     out = np.empty((_ROWS_AT_ONCE, len(leaders)), np.float32)
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[begin : begin + _ROWS_AT_ONCE]
         scores = points.scores(points.factors(part), factors, part, leaders, out[: len(part)])
-        result[begin : begin + len(part)] = scores.argmax(axis=1)
+        nearest = scores.argmax(axis=1)
+        if canonical:
+            _settle(points, part, leaders, scores, nearest)
+        result[begin : begin + len(part)] = nearest
     return result
 
 
-def _along_a_path(points: Points, leaders: Rows) -> Rows:
-    """Returns the leaders' places along a path that goes on to the nearest one not yet visited."""
+def _settle(
+    points: Points, rows: Rows, leaders: Rows, scores: NDArray[np.float32], nearest: Rows
+) -> None:
+    """Chooses anew, by canonical weights, where the best score has company."""
+    near = scores >= points.slack_below(rows, scores.max(axis=1))[:, None]
+    near[near.sum(axis=1) < 2] = False
+    place, leader = np.nonzero(near)
+    weights = points.weights(rows[place], leaders[leader])
+    order = np.lexsort((leader, -weights, place))
+    firsts, at = np.unique(place[order], return_index=True)
+    nearest[firsts] = leader[order][at]
+
+
+def along_a_path(points: Points, leaders: Rows) -> Rows:
+    """Returns the leaders' places along a path that goes on to the nearest one not yet visited.
+
+    Args:
+        points: The points.
+        leaders: Some of them, `[l]`; the path begins at the first.
+    """
     factors = points.factors(leaders)
     scores = points.scores(
         factors, factors, leaders, leaders, np.empty((len(leaders),) * 2, np.float32)

@@ -75,10 +75,6 @@ def true_neighbors(points: Points, sample: Rows, num_neighbors: int, threads: in
 def measure_recall(found: Keys, truth: Keys, population: int) -> Recall:
     """Compares neighbors that were found with the true ones.
 
-    The interval is Wilson's, for as many independent pairs as the sample is worth: a node's
-    neighbors are found or missed together, which the design effect (Kish, "Survey Sampling", 1965)
-    takes into account. A sample that is the whole population has no error.
-
     Args:
         found: The sample's neighbors as found, best first, `[m, k]`.
         truth: Their true neighbors, `[m, k]`.
@@ -91,15 +87,30 @@ def measure_recall(found: Keys, truth: Keys, population: int) -> Recall:
     """
     wanted = truth != NO_NEIGHBOR
     hits = ((truth[:, :, None] == found[:, None, :]).any(axis=2) & wanted).sum(axis=1)
+    return recall_of(hits, wanted.sum(axis=1), population)
+
+
+def recall_of(hits: Rows, wanted: Rows, population: int) -> Recall:
+    """Returns the share of neighbors found, with its interval.
+
+    The interval is Wilson's, for as many independent pairs as the sample is worth: a node's
+    neighbors are found or missed together, which the design effect (Kish, "Survey Sampling", 1965)
+    takes into account. A sample that is the whole population has no error.
+
+    Args:
+        hits: True neighbors found of each node of the sample, `[m]`.
+        wanted: True neighbors of each, `[m]`.
+        population: Number of all nodes.
+    """
     pairs = int(wanted.sum())
     if not pairs:
-        return Recall(nodes=len(truth), pairs=0, share=1.0, low=0.0, high=1.0)
+        return Recall(nodes=len(wanted), pairs=0, share=1.0, low=0.0, high=1.0)
     share = float(hits.sum() / pairs)
     low, high = share, share
-    if len(truth) < population:
-        effective = pairs / _design_effect(hits, wanted.sum(axis=1), share)
+    if len(wanted) < population:
+        effective = pairs / _design_effect(hits, wanted, share)
         low, high = wilson_interval(share * effective, effective)
-    return Recall(nodes=len(truth), pairs=pairs, share=share, low=low, high=high)
+    return Recall(nodes=len(wanted), pairs=pairs, share=share, low=low, high=high)
 
 
 def _design_effect(hits: Rows, wanted: Rows, share: float) -> float:
