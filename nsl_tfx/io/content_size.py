@@ -11,6 +11,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _COUNTED = 1 << 32
 # Examples seldom get smaller than an eighth of themselves.
 _LIKELY_RATIO = 8
+# In a file of so few bytes gzip's own may be most of them.
+_SMALL = 1 << 10
 
 
 def estimate_content_bytes(path: str) -> int:
@@ -38,7 +40,7 @@ def estimate_content_bytes(path: str) -> int:
             return size
         file.seek(size - 4)
         (counted,) = struct.unpack("<I", file.read(4))
-    if counted < size // 2 or size * _LIKELY_RATIO > _COUNTED:
+    if (counted < size // 2 and size > _SMALL) or size * _LIKELY_RATIO > _COUNTED:
         return max(int(counted), size * _LIKELY_RATIO)
     return int(counted)
 

@@ -80,7 +80,8 @@ class _Sink:
             self.flush()
 
     def flush(self) -> None:
-        self._write(b"".join(self._parts))
+        if self._parts:
+            self._write(b"".join(self._parts))
         self._parts.clear()
         self._size = 0
 

@@ -74,9 +74,32 @@ def pack_nbrs(
         write_records_to(file, joined.pack(max_nbrs, advance), output.endswith(".gz"))
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+_UNDIRECTED = "add_undirected_edges"
+_SPELLINGS = {
+    **dict.fromkeys(("true", "t", "1"), f"--{_UNDIRECTED}"),
+    **dict.fromkeys(("false", "f", "0"), f"--no{_UNDIRECTED}"),
+}
+
+
+class _Command(click.Command):
+    """Takes `--flag=true` and `--flag=false` too, as NSL's command does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        start = f"--{_UNDIRECTED}="
+        return super().parse_args(
+            ctx,
+            [
+                _SPELLINGS.get(one.removeprefix(start).lower(), one)
+                if one.startswith(start)
+                else one
+                for one in args
+            ],
+        )
+
+
+@click.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--add_undirected_edges/--noadd_undirected_edges",
+    f"--{_UNDIRECTED}/--no{_UNDIRECTED}",
     default=False,
     help="Count each edge in both directions.",
 )
