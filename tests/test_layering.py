@@ -49,7 +49,7 @@ ALLOWED = {
     "nsl_tfx.tools": set(),
     "nsl_tfx.cli": set(),
     "nsl_tfx.io": set(),
-    "nsl_tfx.io.tfrecords": set(),
+    "nsl_tfx.io.tfrecords": {"numpy"},
     "nsl_tfx.statistics": {"numpy", "scipy"},
     "nsl_tfx.graph": {"numpy", "scipy", "faiss"},
 }

@@ -111,19 +111,25 @@ WHOLE = gzip.compress(frames())
 LYING = struct.pack("<Q", 1 << 60)
 LYING = frame_record(LYING)[12:20] + frame_record(LYING)[20:]  # a length and its checksum
 DAMAGES = {
-    "cut in data": (frames()[:-6], "should take 20 bytes, of which 14 are there, at record 4"),
-    "cut in a checksum": (frames()[:-1], "should take 20 bytes, of which 19"),
-    "cut before data": (frames()[: STARTS[4] + 12], "should take 20 bytes, of which 12"),
-    "cut in a length": (frames()[: STARTS[3] + 7], "7 bytes where a record's length.*record 3"),
+    "cut in data": (frames()[:-6], "14 bytes where a record should take 20, at record 4"),
+    "cut in a checksum": (frames()[:-1], "19 bytes where a record should take 20"),
+    "cut before data": (frames()[: STARTS[4] + 12], "12 bytes where a record should take 20"),
+    "cut in a length": (
+        frames()[: STARTS[3] + 7],
+        "7 bytes where a length should take 12, at record 3",
+    ),
     "data": (flip(frames(), STARTS[3] + 20), "data that do not match their checksum, at record 3"),
     "data's checksum": (flip(frames(), STARTS[2] - 1), "data that do not match.*record 1"),
     "length": (flip(frames(), STARTS[2] + 7), "length that does not match.*record 2"),
     "length's checksum": (flip(frames(), STARTS[2] + 9), "length that does not match.*record 2"),
     "first length": (flip(frames(), 0), "length that does not match.*record 0"),
-    "enormous length": (frames() + LYING, f"{(1 << 60) + 16} bytes, of which 12.*record 5"),
-    "trailing bytes": (frames() + b"more", "4 bytes where a record's length.*record 5"),
+    "enormous length": (
+        frames() + LYING,
+        f"12 bytes where a record should take {(1 << 60) + 16}.*record 5",
+    ),
+    "trailing bytes": (frames() + b"more", "4 bytes where a length.*record 5"),
     "text": (b"source\ttarget\t0.5\n", "length that does not match its checksum, at record 0"),
-    "a few bytes": (b"abc", "3 bytes where a record's length"),
+    "a few bytes": (b"abc", "3 bytes where a length"),
     "gzip cut": (WHOLE[:-20], "gzip stream that was cut off"),
     "gzip cut in its trailer": (WHOLE[:-1], "gzip stream that was cut off, at record 5"),
     "gzip cut in its header": (WHOLE[:5], "gzip stream that was cut off, at record 0"),
@@ -132,7 +138,10 @@ DAMAGES = {
     "gzip's length": (flip(WHOLE, -4 % len(WHOLE)), "damaged gzip stream.*length check"),
     "bytes after gzip": (WHOLE + b"more", "damaged gzip stream.*at record 5"),
     "gzip of text": (gzip.compress(b"a text of some length"), "length that does not match"),
-    "gzip of cut records": (gzip.compress(frames()[:-6]), "of which 14 are there, at record 4"),
+    "gzip of cut records": (
+        gzip.compress(frames()[:-6]),
+        "14 bytes where a record should take 20, at record 4",
+    ),
     "gzip header alone": (b"\x1f\x8b", "gzip stream that was cut off"),
     "zlib": (b"\x78\x9c" + WHOLE[10:-8], "length that does not match"),
 }
@@ -195,7 +204,7 @@ def test_remote_files(name):
     damaged = f"ram://tfrecords/damaged-{name}"
     with tf.io.gfile.GFile(damaged, "wb") as file:
         file.write(frames()[:-6])
-    with pytest.raises(ValueError, match="of which 14 are there"):
+    with pytest.raises(ValueError, match="14 bytes where a record should"):
         read(damaged)
 
 
