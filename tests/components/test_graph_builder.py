@@ -39,7 +39,7 @@ ROWS = make_rows()
 def build(artifacts, execute):
     """Builds a graph from the rows of each split's files; returns its artifact."""
 
-    def run(splits, config=CONFIG, schema=SCHEMA, name="graph", change=None):
+    def run(splits, config=CONFIG, schema=SCHEMA, name="graph", change=None, model=None):
         from nsl_tfx.components.graph_builder import Executor
 
         examples = artifacts.examples(f"{name}-examples", splits)
@@ -48,6 +48,9 @@ def build(artifacts, execute):
         inputs = {"examples": examples}
         if schema:
             inputs["schema"] = artifacts.schema(schema, f"{name}-schema")
+        if model:
+            inputs["model"] = artifacts.empty("Model", "model")
+            inputs["model"].uri = model
         graph = artifacts.empty("NeighborGraph", name)
         execute(Executor, inputs, {"graph": graph}, config)
         return graph
@@ -110,7 +113,12 @@ def with_row(**features):
     ("splits", "config", "schema", "message"),
     [
         (with_row(id=[b"row-03"]), CONFIG, None, "every id once.*b'row-03'"),
-        (with_row(id=[]), CONFIG, None, "an id in the feature 'id'.*Received 1 without"),
+        (
+            with_row(id=[]),
+            CONFIG,
+            None,
+            "an id in the feature 'id'.*record 20, .*00000-of-00001.gz",
+        ),
         (with_row(image=[0.0] * 4), CONFIG, None, "zeros for b'odd'"),
         (with_row(image=[float("nan")] * 4), CONFIG, None, "NaN or infinity in those of b'odd'"),
         (
@@ -149,13 +157,107 @@ def name_other_format(examples):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(cut_file, None), (name_other_format, "FORMAT_TF_EXAMPLE.*Received: FORMAT_PARQUET")],
+    [
+        (cut_file, "whole TFRecords.*00000-of-00001.gz|00000-of-00001.gz to hold whole TFRecords"),
+        (name_other_format, "FORMAT_TF_EXAMPLE.*Received: FORMAT_PARQUET"),
+    ],
 )
 def test_unreadable_examples_publish_nothing(build, artifacts, change, message):
     with pytest.raises(Exception, match=message):
         build({"train": [ROWS]}, change=change)
     folder = artifacts.folder / "graph"
     assert not folder.exists() or not os.listdir(folder)
+
+
+@pytest.fixture(scope="module")
+def doubling_model(tmp_path_factory):
+    """A SavedModel whose embedding of an example is twice its image, without what has no image."""
+    import tensorflow as tf
+
+    model = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="image")])
+    def raw(image):
+        return {"embeddings": 2 * image, "logits": image[:, :2]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serve(examples):
+        spec = {"image": tf.io.FixedLenFeature([4], tf.float32)}
+        return {"vector": 2 * tf.io.parse_example(examples, spec)["image"]}
+
+    model.raw, model.serve = raw, serve
+    path = str(tmp_path_factory.mktemp("model"))
+    signatures = {"raw_features": raw, "serving_default": serve}
+    tf.saved_model.save(model, f"{path}/Format-Serving", signatures=signatures)
+    return path
+
+
+BY_MODEL = CONFIG.replace(embedding_feature=None, embedding_model={"batch_size": 7})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"signature": "raw_features", "features": ["image"], "output": "embeddings"}],
+    ids=["whole_examples", "features"],
+)
+@pytest.mark.parametrize("by", ["path", "artifact"])
+def test_a_model_makes_the_embeddings(build, doubling_model, settings, by):
+    model = {"batch_size": 7, **settings}
+    if by == "path":
+        model["path"] = f"{doubling_model}/Format-Serving"
+    config = BY_MODEL.replace(embedding_model=model, similarity="inner_product")
+    graph = build(
+        {"train": [ROWS[:9], ROWS[9:]]}, config, model=doubling_model if by == "artifact" else None
+    )
+    doubled = [(2 * np.array(row["image"], np.float32)).tolist() for row in ROWS]
+    plain = config.replace(embedding_model=None, embedding_feature="image")
+    expected = build_similarity_graph([row["id"][0] for row in ROWS], doubled, plain)
+    assert read_edges(graph.uri).equals(edge_table(expected.ids, expected.edges))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"signature": "other"}, "name a signature.*raw_features.*Received: 'other'"),
+        ({"features": ["image", "label"]}, r"name the inputs of.*examples \(string"),
+        ({"signature": "raw_features"}, "one input of strings.*image .float32"),
+        ({"output": "logits"}, "name an output.*vector.*Received: 'logits'"),
+        ({"path": "/nowhere"}, "Expected a SavedModel in /nowhere"),
+        (
+            {"signature": "raw_features", "features": ["label"], "output": "embeddings"},
+            "the feature 'label' to fit the embedding model's input float32",
+        ),
+    ],
+)
+def test_a_model_that_does_not_fit(build, doubling_model, settings, message):
+    model = {"path": f"{doubling_model}/Format-Serving", **settings}
+    with pytest.raises(Exception, match=message):
+        build({"train": [ROWS]}, BY_MODEL.replace(embedding_model=model))
+
+
+def test_examples_that_a_model_cannot_embed_are_dropped_where_asked(build, doubling_model):
+    model = {
+        "path": f"{doubling_model}/Format-Serving",
+        "signature": "raw_features",
+        "features": ["image"],
+    }
+    config = BY_MODEL.replace(embedding_model=model, invalid_examples="drop")
+    graph = build({"train": [[*ROWS, {"id": [b"odd"]}]]}, config)
+    assert read_graph_info(graph.uri)["drops"]["missing_vector"] == 1
+    assert graph.get_int_custom_property("nodes") == 20
+
+
+@pytest.mark.parametrize("path", [None, "/model"])
+def test_where_the_model_comes_from_is_said_once(path):
+    from tfx.types import channel, standard_artifacts
+
+    from nsl_tfx.components import GraphBuilder
+
+    examples = channel.Channel(type=standard_artifacts.Examples)
+    model = channel.Channel(type=standard_artifacts.Model)
+    config = CONFIG.replace(embedding_feature=None, embedding_model={"path": path})
+    with pytest.raises(ValueError, match="a model where, and only where"):
+        GraphBuilder(examples=examples, config=config, model=None if path is None else model)
 
 
 def test_component_hands_the_config_over_as_json():
