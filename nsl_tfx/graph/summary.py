@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from nsl_tfx.graph.files import read_graph_info
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _QUANTILES = {"0.0": "min", "0.05": "5 %", "0.5": "median", "0.95": "95 %", "1.0": "max"}
 _AT_CAP = "nodes_at_cap"
@@ -24,6 +25,8 @@ def summarize(folder: str) -> Table:
         FileNotFoundError: The folder holds no graph.
         ValueError: `graph.json` is damaged.
     """
+    from rich.table import Table
+
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
