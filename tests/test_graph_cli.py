@@ -202,6 +202,31 @@ def test_an_example_without_its_vector_is_named_and_nothing_is_written(tmp_path)
     assert not list(tmp_path.glob("graph/*"))
 
 
+def test_examples_that_cannot_be_nodes_are_dropped_on_demand(examples, tmp_path):
+    import tensorflow as tf
+
+    odd = [{"id": [b"x"]}, {"embedding": [1, 2, 3, 4]}]
+    odd += [{"id": [b"%d" % i], "embedding": v} for i, v in enumerate(
+        [[0] * 4, [1] * 5, [np.nan] * 4, [1, 2, np.inf, 3]], start=100)]  # fmt: skip
+    records = []
+    for features in odd:
+        example = tf.train.Example()
+        example.features.feature["id"].bytes_list.value.extend(features.get("id", []))
+        values = features.get("embedding", [])
+        example.features.feature["embedding"].float_list.value.extend(values)
+        records.append(frame_record(example.SerializeToString()))
+    (tmp_path / "odd").write_bytes(b"".join(records))
+    for name, files in {"with": [examples, tmp_path / "odd"], "without": [examples]}.items():
+        succeed("build", *files, "--output", tmp_path / name, "--invalid-examples=drop")
+    found, expected = (read_graph(str(tmp_path / name)) for name in ("with", "without"))
+    assert found.to_arrow() == expected.to_arrow()
+    drops = {"missing_id": 1, "missing_vector": 1, "zero": 1, "not_finite": 2, "other_dimension": 1}
+    assert found.info["drops"] == {**expected.info["drops"], **drops}
+    result = invoke("build", tmp_path / "odd", "--output", tmp_path / "x")
+    assert result.exit_code == 1
+    assert "record 1, counted from 0, of" in " ".join(result.output.split())
+
+
 def test_a_folder_that_cannot_be_written_to(examples, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     result = invoke("build", examples, "--output", tmp_path / "file" / "below")

@@ -101,7 +101,7 @@ def build_graph_from_config(
         # Of the similarities, cosine refuses vectors of zeros already when they are read.
         similarity=Similarity.INNER_PRODUCT,
     )
-    ids, vectors, _ = read_embeddings(embedding_files, features)
+    (ids, vectors, _), _ = read_embeddings(embedding_files, features)
     order = check_ids(ids)
     names = [ids[row] for row in order]
     tell(describe_search(*vectors.shape))

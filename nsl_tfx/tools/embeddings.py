@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from nsl_tfx.configs import SimilarityGraphConfig
-from nsl_tfx.graph.blocks import Block, join_blocks, read_block
+from nsl_tfx.graph.blocks import Block, join_blocks, read_blocks
+from nsl_tfx.graph.dimensions import choose_dimension, count_dimensions
 from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.tools.progress import Advance, progress
 
@@ -47,31 +49,40 @@ def find_files(paths: Paths) -> list[str]:
     return sorted(files)
 
 
-def read_embeddings(paths: Paths, config: SimilarityGraphConfig) -> Block:
+def read_embeddings(paths: Paths, config: SimilarityGraphConfig) -> tuple[Block, dict[str, int]]:
     """Returns the ids, vectors and labels of all examples in TFRecord files, gzipped or not.
 
     Args:
         paths: Files and globs.
-        config: Which features hold them.
+        config: Which features hold them, and what becomes of an example that cannot be a node.
+
+    Returns:
+        The nodes, and how many examples were dropped, by cause.
 
     Raises:
         FileNotFoundError: A path names no file.
-        ValueError: A file is damaged, an example lacks its id or its vector, or the vectors are not
-            of one length; or there is no example.
+        ValueError: A file is damaged, or an example cannot be a node and is not to be dropped; or
+            there is no node.
     """
     # Arrow's reader of tf.Examples loads what neither a config nor a help text needs.
     from nsl_tfx.io.decoding import decode_features
 
     features = [config.id_feature, config.embedding_feature or ""]
     features += [config.label_feature] if config.label_feature else []
+    drops: Counter[str] = Counter()
+    blocks: list[Block] = []
     with progress("Reading", None, "examples") as advance:
-        blocks = [
-            read_block(decode_features(records, features), config)
-            for records in _counted(find_files(paths), advance)
-        ]
+        for records in _counted(find_files(paths), advance):
+            found, dropped = read_blocks(decode_features(records, features), config, records)
+            blocks += found
+            drops.update(dropped)
+    blocks = _of_one_dimension(blocks, config, drops)
     if not blocks:
-        raise ValueError(f"Expected examples in {paths}. Received none: the files are empty.")
-    return join_blocks(blocks, config.embedding_feature or "")
+        found_text = f"none that can be a node: {dict(drops)}" if drops else "none"
+        raise ValueError(
+            f"Expected examples in the files {paths}. Received {found_text}. Name other files."
+        )
+    return join_blocks(blocks, config.embedding_feature or ""), dict(drops)
 
 
 def describe_search(rows: int, dimension: int) -> str:
@@ -111,6 +122,17 @@ def format_bytes(count: float) -> str:
     """
     mebibytes = count / (1 << 20)
     return f"{max(1, round(mebibytes))} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:,.1f} GiB"
+
+
+def _of_one_dimension(
+    blocks: list[Block], config: SimilarityGraphConfig, drops: Counter[str]
+) -> list[Block]:
+    """Keeps the vectors of the length that most have, where others are to be dropped."""
+    lengths = [{vectors.shape[1]: (len(ids), sorted(ids))} for ids, vectors, _ in blocks]
+    kept, rows = choose_dimension(count_dimensions(lengths), config)
+    if others := sum(len(ids) for ids, _, _ in blocks) - rows:
+        drops["other_dimension"] += others
+    return [block for block in blocks if block[1].shape[1] == kept]
 
 
 def _matching(path: str) -> list[str]:

@@ -21,7 +21,7 @@ def build_graph_folder(examples: Paths, folder: str, config: SimilarityGraphConf
         FileNotFoundError: No file is found.
         ValueError: A file is damaged, or an example cannot be a node; the message names it.
     """
-    ids, vectors, labels = read_embeddings(examples, config)
+    (ids, vectors, labels), drops = read_embeddings(examples, config)
     tell(describe_search(*vectors.shape))
     with progress("Searching", len(ids), "vectors") as advance:
         graph = build_similarity_graph(
@@ -29,5 +29,7 @@ def build_graph_folder(examples: Paths, folder: str, config: SimilarityGraphConf
         )
     known = None if config.label_feature is None else labels
     with progress("Writing", len(graph.edges), "edges") as advance:
-        write_graph(folder, graph.ids, graph.edges, describe_graph(graph, known, config))
+        info = describe_graph(graph, known, config)
+        info["drops"] = {**drops, **info["drops"]}
+        write_graph(folder, graph.ids, graph.edges, info)
         advance(len(graph.edges))

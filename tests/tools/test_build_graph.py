@@ -159,7 +159,7 @@ BAD = {
     "NaN": ([b"a", b"b"], [[1, 2], [1, np.nan]], "NaN or infinity in those of b'b'"),
     "infinity": ([b"a", b"b"], [[1, 2], [1, np.inf]], "NaN or infinity in those of b'b'"),
     "tab in an id": ([b"a\tc", b"b"], [[1, 2]] * 2, "Received: b'a\\\\tc'"),
-    "no examples": ([], [], "Received none: the files are empty"),
+    "no examples": ([], [], "Received none. Name other files"),
 }
 
 
