@@ -1,0 +1,48 @@
+"""Progress is for a person at a terminal, and for nobody else."""
+
+import io
+import sys
+
+import pytest
+
+from nsl_tfx.tools.progress import progress, tell
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(monkeypatch, stream, total=3000.0, steps=3):
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    tell("About [a] minute.")
+    with progress("Comparing", total, "vectors") as advance:
+        for _ in range(steps):
+            advance(1000)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("total", [3000.0, None])
+def test_a_terminal_shows_what_is_done_at_which_rate(monkeypatch, total):
+    output = run(monkeypatch, Terminal(), total)
+    assert output.startswith("About [a] minute.\n")
+    assert "Comparing" in output
+    assert "vectors/s" in output
+
+
+def test_nothing_is_shown_where_there_is_none(monkeypatch):
+    assert run(monkeypatch, io.StringIO()) == ""
+
+
+def test_nothing_to_do_is_no_error(monkeypatch):
+    assert "Comparing" in run(monkeypatch, Terminal(), total=0, steps=0)
+
+
+def test_the_bar_goes_when_an_error_comes(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(ValueError, match="odd"), progress("Reading", None, "examples"):
+        raise ValueError("odd")
+    # A second bar could not start while the first is there.
+    assert "vectors/s" in run(monkeypatch, Terminal())
