@@ -1,9 +1,10 @@
 """What a tf.Example holds beside its id, in the one form that this content has.
 
-A content is a set of features, each with its type and its values. The form is that in which the
-protobuf library writes it: features by name, numbers packed and in as few bytes as they take. What
-an example may hold beyond that is left out: unknown fields, and features without a type, which
-readers take for absent.
+A content is a set of features, each with its type and its values. Its form is that of protobuf,
+with features by ascending name, and numbers packed and in as few bytes as they take. The library's
+own deterministic form would not do: its versions order a name and what begins with it differently.
+What an example may hold beyond its content is left out: unknown fields, and features without a
+type, which readers take for absent.
 """
 
 from __future__ import annotations
