@@ -107,8 +107,7 @@ class ExampleReader:
         for path in self._job.files[split]:
             for block in read_record_blocks(path):
                 rows = self.read(block, split)
-                for column, part in zip(whole[1:], rows[1:], strict=True):
-                    column.extend(part)  # type: ignore[attr-defined]
+                whole.extend(rows.ids, rows.records, rows.labeled)
         return whole
 
     def project(self, rows: Rows) -> list[bytes]:

@@ -305,8 +305,7 @@ def _write_part(
         if isinstance(piece, pa.Table):
             edges.append(piece)
         elif isinstance(piece, tuple) and len(piece) == len(Rows._fields):
-            for column, more in zip(rows[piece[0]][1:], piece[1:], strict=True):
-                column.extend(more)
+            rows[piece[0]].extend(*piece[1:])
         elif piece is not None:
             ids.extend(piece[0])
             supply.extend(piece[1])
@@ -351,7 +350,8 @@ def _write_shared(
 
 def _parted(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[pa.Table, pa.Table]:
     """Returns the examples, and the edges, which have that schema."""
-    examples, edges = [], []
+    examples: list[pa.RecordBatch] = []
+    edges: list[pa.RecordBatch] = []
     for batch in batches:
         (edges if batch.schema.equals(schema) else examples).append(batch)
     return join_examples(examples), pa.Table.from_batches(edges, schema)

@@ -26,6 +26,12 @@ class Rows(NamedTuple):
     records: list[bytes]
     labeled: list[bool]
 
+    def extend(self, ids: list[bytes], records: list[bytes], labeled: list[bool]) -> None:
+        """Adds further examples of the split."""
+        self.ids.extend(ids)
+        self.records.extend(records)
+        self.labeled.extend(labeled)
+
 
 class RowReader:
     """Reads ids and labels of blocks of serialized tf.Examples.

@@ -138,25 +138,135 @@ def test_workers_do_not_matter(augment, files_of):
     assert [files_of(output.uri) for output in again] == expected
 
 
-# No example has three neighbors.
-@pytest.mark.parametrize(("features", "count"), [(None, 3), (("image",), 1)])
-def test_tfdv_finds_no_anomaly(augment, features, count):
+def anomalies(examples, schema, environment=None):
+    """What TFDV's StatisticsGen and ExampleValidator find, by split."""
     import tensorflow_data_validation as tfdv
     from apache_beam.options.pipeline_options import PipelineOptions
+    from tfx.types import artifact_utils
 
     from nsl_tfx.io import read_schema
 
-    options = PipelineOptions(["--runner=FnApiRunner"])
-
-    config = AugmentConfig(features=features, neighbors=GraphNeighborConfig(max_neighbors=count))
-    examples, schema = augment(config=config)
-    for split in ("train", "eval", "test"):
+    found = {}
+    for split in artifact_utils.decode_split_names(examples.split_names):
         statistics = tfdv.generate_statistics_from_tfrecord(
-            f"{examples.uri}/Split-{split}/*", pipeline_options=options
+            f"{examples.uri}/Split-{split}/*",
+            stats_options=tfdv.StatsOptions(schema=read_schema(schema.uri)),
+            pipeline_options=PipelineOptions(["--runner=FnApiRunner"]),
         )
-        found = tfdv.validate_statistics(statistics, read_schema(schema.uri))
-        assert dict(found.anomaly_info) == {}
-        assert not found.HasField("dataset_anomaly_info")
+        result = tfdv.validate_statistics(statistics, read_schema(schema.uri), environment)
+        found[split] = [*result.anomaly_info.items()]
+        found[split] += [result.dataset_anomaly_info] * result.HasField("dataset_anomaly_info")
+    return found
+
+
+# No example has three neighbors.
+@pytest.mark.parametrize(("features", "count"), [(None, 3), (("image",), 1)])
+def test_tfdv_finds_no_anomaly(augment, features, count):
+    config = AugmentConfig(features=features, neighbors=GraphNeighborConfig(max_neighbors=count))
+    assert anomalies(*augment(config=config)) == {"train": [], "eval": [], "test": []}
+
+
+ODD_SCHEMA = """
+feature {
+  name: "id" type: INT presence { min_fraction: 1 min_count: 5 } shape { dim { size: 1 } }
+  int_domain { is_categorical: true } unique_constraints { min: 5 max: 20 }
+}
+feature {
+  name: "words" type: BYTES value_count { min: 1 max: 3 } presence { min_fraction: 0.5 }
+  domain: "words" distribution_constraints { min_domain_mass: 0.5 }
+  drift_comparator { infinity_norm { threshold: 0.0001 } }
+}
+feature {
+  name: "color" type: BYTES presence { min_fraction: 1 } shape {}
+  string_domain { value: "red" value: "blue" }
+  skew_comparator { infinity_norm { threshold: 0.0001 } }
+}
+feature { name: "size" type: FLOAT value_count { min: 1 max: 1 } float_domain { min: 0 max: 1 } }
+feature { name: "at" type: INT int_domain { min: 0 max: 9 } }
+feature { name: "value" type: FLOAT }
+feature {
+  name: "label" type: INT value_count { min: 1 max: 1 } presence { min_count: 1 }
+  not_in_environment: "SERVING"
+}
+feature { name: "old" type: FLOAT lifecycle_stage: DEPRECATED }
+sparse_feature {
+  name: "sparse" index_feature { name: "at" } value_feature { name: "value" }
+  presence { min_count: 1 }
+}
+string_domain { name: "words" value: "a" value: "b" }
+default_environment: "TRAINING"
+default_environment: "SERVING"
+dataset_constraints { min_examples_count: 5 }
+"""
+
+
+def odd_row(number):
+    row = {"id": [number], "color": [b"red" if number % 3 else b"blue"], "at": [], "value": []}
+    if number % 2:
+        row |= {"words": [b"a", b"b", b"out of the vocabulary"][: 1 + number % 3]}
+    if number % 3:
+        row |= {"size": [0.25], "label": [number % 5 - 1]}
+    if number % 4:
+        row |= {"at": [1, number % 10], "value": [0.5, 1.5]}
+    return row
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        AugmentConfig(),
+        AugmentConfig(neighbors_from={"train": ("train",), "eval": ("train",)}),
+        AugmentConfig(label_feature="label", no_label=-1),
+    ],
+)
+def test_tfdv_finds_no_anomaly_in_odd_features(augment, config):
+    # Word 11, which lies outside of the vocabulary, is in the neighborhood of all.
+    ids = [b"%d" % i for i in range(20)]
+    numbers = {identity: number for number, identity in enumerate(sorted(ids))}
+    edges = EdgeList(
+        [numbers[identity] for identity in ids for _ in range(2)],
+        [numbers[b"%d" % target] for i in range(20) for target in (11, (i + 3) % 12)],
+        [weight for _ in ids for weight in (1.0, 0.5)],
+    )
+
+    def other_graph(examples, graph):
+        write_graph(graph.uri, sorted(ids), edges, {})
+
+    splits = {
+        "train": [[odd_row(i) for i in range(12)]],
+        "eval": [[odd_row(i) for i in range(12, 20)]],
+    }
+    examples, schema = augment(splits, config, ODD_SCHEMA, change=other_graph)
+    assert examples.get_int_custom_property("neighbors") > 10
+    assert anomalies(examples, schema) == {"train": [], "eval": []}
+    assert anomalies(examples, schema, "TRAINING") == {"train": [], "eval": []}
+
+
+def test_only_examples_with_a_label_remain_where_one_is_named(augment):
+    examples, _ = augment(config=CONFIG.replace(label_feature="label", no_label=3))
+    written = read_split(examples, "train")
+    assert set(written) == {b"train-%02d" % i for i in range(1, 12, 2)} - {b"train-03"}
+    # The others are neighbors still, and other splits are as they were.
+    assert written[b"train-01"]["NL_nbr_1_id"] == [b"train-02"]
+    assert len(read_split(examples, "eval")) == 5
+    assert examples.get_int_custom_property("unlabeled_examples") == 7
+
+
+def test_evaluation_may_get_neighbors_out_of_training(augment):
+    nodes = sorted([*(row["id"][0] for row in TRAIN), *(row["id"][0] for row in EVAL)])
+    number = {identity: place for place, identity in enumerate(nodes)}
+    pairs = [(b"eval-00", b"train-01"), (b"eval-00", b"eval-01"), (b"train-00", b"eval-00")]
+
+    def other_graph(examples, graph):
+        ends = [[number[pair[end]] for pair in pairs] for end in (0, 1)]
+        write_graph(graph.uri, nodes, EdgeList(*ends, [0.5, 1, 1]), {})
+
+    config = CONFIG.replace(neighbors_from={"train": ("train",), "eval": ("train",)})
+    examples, _ = augment(config=config, change=other_graph)
+    seed = read_split(examples, "eval")[b"eval-00"]
+    assert (seed["NL_num_nbrs"], seed["NL_nbr_0_id"]) == ([1], [b"train-01"])
+    assert read_split(examples, "train")[b"train-00"]["NL_num_nbrs"] == [0]
+    assert examples.get_int_custom_property("edges_across_splits") == 2
 
 
 def test_several_splits_share_their_neighbors(augment):
@@ -212,7 +322,12 @@ NAMELESS = {"train": [[*TRAIN, {"image": [1.0] * 4}]]}
         ({"splits": NAMELESS}, "gz, record 12.*an id in the feature 'id'"),
         ({"splits": {"eval": [EVAL]}}, "splits of the examples: eval. Received: train"),
         ({"config": CONFIG.replace(features=("nowhere",))}, "Received: nowhere"),
-        ({"config": CONFIG.replace(id_feature="key")}, "Received: key"),
+        ({"config": CONFIG.replace(id_feature="key")}, "id_feature to name .*Received: key"),
+        ({"config": CONFIG.replace(label_feature="z")}, "label_feature to name .*Received: z"),
+        (
+            {"schema": SCHEMA + 'feature { name: "z" type: STRUCT }', "config": AugmentConfig()},
+            "Received: z of type STRUCT",
+        ),
         (
             {"schema": SCHEMA + 'feature { name: "NL_nbr_1_image" type: FLOAT }'},
             "no feature named 'NL_nbr_1_image'",

@@ -4,12 +4,14 @@ import gzip
 import itertools
 import json
 import os
+import sys
 from collections import Counter, defaultdict
 
 import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
 from nsl_tfx.graph import EdgeList, joining, write_graph
@@ -106,7 +108,16 @@ class Folder:
         self.path = path
         self.runs = itertools.count()
 
-    def join(self, splits, edges, config=CONFIG, parts=None, files=1, bytes_in_shard=1 << 27):
+    def join(
+        self,
+        splits,
+        edges,
+        config=CONFIG,
+        parts=None,
+        files=1,
+        bytes_in_shard=1 << 27,
+        options=(),
+    ):
         """Returns content by split, counts, and files' bytes by name."""
         base = self.path / f"run-{next(self.runs)}"
         listed = {}
@@ -130,7 +141,8 @@ class Folder:
         )
         features = ("id", "x", "y") if config.features is None else config.features
         job = Job(listed, str(base / "graph"), config, features, str(base / "out"), bytes_in_shard)
-        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        given = PipelineOptions(["--runner=FnApiRunner", *options])
+        with beam.Pipeline(options=given) as pipeline:
             _ = pipeline | JoinNeighbors(job, parts) | WriteCounts(str(base / "counts.json"))
         found = json.loads((base / "counts.json").read_text())
         written = {
@@ -277,6 +289,17 @@ def test_bytes_do_not_depend_on_parts_files_or_order(folder):
     assert gzip.decompress(written["Split-empty/data_tfrecord-00000-of-00001.gz"]) == b""
     values = [row["x"][0] for row in rows["train"]]
     assert values != sorted(values)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(" " in sys.executable, reason="Beam starts workers by an unquoted command")
+def test_workers_do_not_matter(folder):
+    splits = {"train": [record(b"%03d" % i, float(i)) for i in range(60)]}
+    edges = random_graph(60, 400)
+    two = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    expected = folder.join(splits, edges)[1:]
+    found = folder.join(splits, edges, parts=3, files=2, options=two)[1:]
+    assert found == expected
 
 
 @pytest.mark.parametrize(
