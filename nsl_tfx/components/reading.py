@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components.util import examples_utils, tfxio_utils
+from tfx.components.util import examples_utils
 from tfx.types import artifact_utils
 from tfx.utils import json_utils
 
@@ -76,47 +75,9 @@ class ReadSplit(ReadRecordBlocks):
         super().__init__(_patterns(examples, split), what=_files_of(split))
 
 
-def split_tfxio(
-    examples: Any,
-    split: str,
-    component: str,
-    schema: schema_pb2.Schema | None = None,
-    features: Iterable[str] = (),
-    record_column: str | None = None,
-) -> Any:
-    """Returns a TFXIO over one split.
-
-    Args:
-        examples: The Examples artifact.
-        split: The split's name.
-        component: The reader's name in the metrics.
-        schema: Where given, only `features` are decoded, as the types that it declares; else all
-            features are, as the types that they are found to have.
-        features: Names of the features to decode.
-        record_column: Where given, a column of this name holds the serialized examples.
-    """
-    return tfxio_utils.get_split_tfxio(
-        examples=[examples],
-        split=split,
-        telemetry_descriptors=[component],
-        schema=None if schema is None else _project(schema, features),
-        raw_record_column_name=record_column,
-    )
-
-
 def _patterns(examples: Any, split: str) -> list[str]:
     return list(examples_utils.get_split_file_patterns([examples], split))
 
 
 def _files_of(split: str) -> str:
     return f"files of the split {split!r}"
-
-
-def _project(schema: schema_pb2.Schema, features: Iterable[str]) -> schema_pb2.Schema:
-    by_name = {feature.name: feature for feature in schema.feature}
-    absent = [name for name in features if name not in by_name]
-    if absent:
-        raise ValueError(
-            f"Expected features of the schema: {', '.join(by_name)}. Received: {', '.join(absent)}."
-        )
-    return schema_pb2.Schema(feature=[by_name[name] for name in features])
