@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .uv/peer: NSL on the last TensorFlow that it works with, which benchmarks/training.py times
-# beside this package.
+# Makes .uv/peer: what the benchmarks time beside this package. NSL on the last TensorFlow that it
+# works with, and searches for nearest neighbors.
 set -euo pipefail
 unset CDPATH
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -19,5 +19,5 @@ uv pip sync --quiet --python "$env/bin/python" --only-binary :all: --require-has
   requirements/peer.txt
 TF_CPP_MIN_LOG_LEVEL=3 "$env/bin/python" -c '
 import neural_structured_learning as nsl, tensorflow as tf
-print(f"NSL {nsl.__version__} on TensorFlow {tf.__version__}; now: .venv/bin/python benchmarks/training.py")' \
+print(f"NSL {nsl.__version__} on TensorFlow {tf.__version__}; now: .venv/bin/python benchmarks/training.py or graph.py")' \
   2>"$env/log.txt" || { cat "$env/log.txt" >&2; exit 1; }

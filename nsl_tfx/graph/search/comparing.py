@@ -73,7 +73,6 @@ def compare_between(top: TopNeighbors, slots: Rows, others: Rows, scratch: Scrat
         left_slots = slots[begin : begin + BLOCK]
         left = top.rows_of(left_slots)
         left_factors = top.points.factors(left)
-        found = []
         for start in range(0, len(others), BLOCK):
             right = others[start : start + BLOCK]
             scores = top.points.scores(
@@ -84,8 +83,8 @@ def compare_between(top: TopNeighbors, slots: Rows, others: Rows, scratch: Scrat
                 scratch.block(len(left), len(right)),
             )
             scores[left[:, None] == right[None, :]] = -np.inf
-            found.append(_better(top, left_slots, right, scores))
-        offer_all(top, left_slots, found)
+            _guess_cutoffs(top, left_slots, scores)
+            offer_all(top, left_slots, [_better(top, left_slots, right, scores)])
 
 
 def compare_block(
@@ -136,17 +135,17 @@ def _near_first(count: int) -> list[tuple[int, int]]:
     return diagonal + list(itertools.combinations(range(count), 2))
 
 
-def _guess_cutoffs(top: TopNeighbors, rows: Rows, scores: NDArray[np.float32]) -> None:
-    """Raises cutoffs to what the rows reach within one block."""
+def _guess_cutoffs(top: TopNeighbors, slots: Rows, scores: NDArray[np.float32]) -> None:
+    """Raises cutoffs to what the slots reach within one block."""
     wanted = top.keys.shape[1]
     columns = scores.shape[1]
     width = columns // (_GROUPS * wanted)
     if width < 2:
         return
     groups = columns // width
-    best = scores[:, : groups * width].reshape(len(rows), width, groups).max(axis=1)
+    best = scores[:, : groups * width].reshape(len(slots), width, groups).max(axis=1)
     reached = np.partition(best, -wanted, axis=1)[:, -wanted]
-    top.raise_cutoffs(rows, top.points.slack_below(rows, reached))
+    top.raise_cutoffs(slots, top.points.slack_below(top.rows_of(slots), reached))
 
 
 def _better(top: TopNeighbors, slots: Rows, columns: Rows, scores: NDArray[np.float32]) -> Found:
