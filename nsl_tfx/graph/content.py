@@ -73,7 +73,7 @@ class ContentReader:
             if not _is_canonical(split.record, begin, header.size):
                 split = self._splitter.split(_normalize_values(split))
                 break
-        record, features, layout = split
+        record, features, layout = split.record, split.features, split.layout
         place, is_there = _place_of(layout, self._name)
         if not features:
             return Content(b"", b"", None)
