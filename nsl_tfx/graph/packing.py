@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nsl_tfx.configs import NUM_NEIGHBORS_FEATURE, GraphNeighborConfig
 from nsl_tfx.graph.wire import (
+    Arrangement,
     Header,
     Layout,
     Split,
@@ -23,9 +24,14 @@ from nsl_tfx.graph.wire import (
 # What stands before the 4 bytes of a feature's single float.
 _FLOAT = b"\x12\x06\x0a\x04"
 _MAX_KNOWN = 1 << 14
-# Where the pieces of a packed example come from, in an order of them: its own features, its number
-# of neighbors, and then, in turn, a neighbor's features and the weight of the edge to it.
-_OWN, _NUMBER, _FIRST_NEIGHBOR = 0, 1, 2
+# Where the pieces of a packed example come from: its own features, its neighbors in turn with the
+# weights of the edges to them, and last its number of neighbors.
+_OWN = 0
+# What is derived from an arrangement is kept with it once this many examples have had it.
+_USES_TO_KEEP = 64
+
+# A header, and where the value that follows it begins and ends; at -1 the edge's weight follows.
+_Pieces = list[tuple[bytes, int, int]]
 
 
 class Packer:
@@ -43,7 +49,8 @@ class Packer:
         self._names = names
         self._features = None if features is None else frozenset(one.encode() for one in features)
         self._splitter = Splitter()
-        # By the layouts of an example and its neighbors: source, first and last of its features.
+        self.split = self._splitter.split
+        # By the layouts of an example and its neighbors: source, first and last of its pieces.
         self._orders: dict[tuple[Layout, ...], list[tuple[int, int, int]]] = {}
         # For each place among the neighbors: a neighbor's header to the one that is written.
         self._headers: list[dict[Header, bytes]] = []
@@ -61,30 +68,31 @@ class Packer:
             ValueError: A record is no tf.Example, the example already has a feature of a new name,
                 or two new names are equal.
         """
-        split = self._splitter.split
-        own = split(record)
-        others = [split(neighbor) for neighbor in neighbors]
-        while len(self._headers) < len(others):
-            self._add_place()
+        return self.join([self.split(record), *map(self.split, neighbors)], weights)
+
+    def join(self, splits: Sequence[Split], weights: Sequence[bytes]) -> bytes:
+        """Returns what `pack` does, of what was taken apart by `split` before.
+
+        Args:
+            splits: The example, then its neighbors.
+            weights: As `pack` takes them.
+
+        Raises:
+            ValueError: As `pack`, of names.
+        """
+        plans = [
+            one.arrangement.plans.get(place) or self._pieces(place, one.arrangement)
+            for place, one in enumerate(splits, start=-1)
+        ]
+        plans.append([(_number_of_neighbors(len(weights)), 0, 0)])
         parts: list[bytes] = []
         append = parts.append
-        for source, first, last in self._order((own.layout, *[one.layout for one in others])):
-            if source >= _FIRST_NEIGHBOR:
-                place, is_weight = divmod(source - _FIRST_NEIGHBOR, 2)
-                if is_weight:
-                    append(self._weight_headers[place])
-                    append(weights[place])
-                    continue
-                neighbor, features, _ = others[place]
-                headers = self._headers[place]
-                for header, begin in features[first:last]:
-                    text = headers.get(header)
-                    append(self._new_header(place, header) if text is None else text)
-                    append(neighbor[begin : begin + header.size])
-            elif source == _OWN:
-                append(_slice(own, first, last))
-            else:
-                append(_number_of_neighbors(len(others)))
+        for source, first, last in self._order(tuple([one.arrangement.layout for one in splits])):
+            pieces = plans[source]
+            record = splits[source].record if source < len(splits) else b""
+            for header, begin, end in pieces if last - first == len(pieces) else pieces[first:last]:
+                append(header)
+                append(record[begin:end] if begin >= 0 else weights[source - 1])
         return frame_features(parts)
 
     def project(self, record: bytes) -> bytes:
@@ -93,13 +101,40 @@ class Packer:
         Raises:
             ValueError: The record is no tf.Example.
         """
-        split = self._splitter.split(record)
+        canonical, arrangement = self.split(record)
         if self._features is None:
-            return split.record
-        carried = enumerate(split.layout.names)
+            return canonical
         return frame_features(
-            [_slice(split, at, at + 1) for at, name in carried if name in self._features]
+            [
+                canonical[begin - header.width : begin + header.size]
+                for header, begin in arrangement.features
+                if header.name in self._features
+            ]
         )
+
+    def _pieces(self, place: int, arrangement: Arrangement) -> _Pieces:
+        """Returns what an example gives as neighbor number `place`, or as itself at -1."""
+        pieces = self._plan_pieces(place, arrangement)
+        if arrangement.uses >= _USES_TO_KEEP:
+            arrangement.plans[place] = pieces
+        return pieces
+
+    def _plan_pieces(self, place: int, arrangement: Arrangement) -> _Pieces:
+        if place < 0:
+            return [
+                (b"", begin - header.width, begin + header.size)
+                for header, begin in arrangement.features
+            ]
+        while len(self._headers) <= place:
+            self._add_place()
+        headers = self._headers[place]
+        return [
+            (self._weight_headers[place], -1, -1),
+            *[
+                (headers.get(header) or self._new_header(place, header), begin, begin + header.size)
+                for header, begin in arrangement.features
+            ],
+        ]
 
     def _add_place(self) -> None:
         name = self._names.weight_name(len(self._headers)).encode()
@@ -117,7 +152,7 @@ class Packer:
         return self._names.feature_name(place, name.decode()).encode()
 
     def _order(self, layouts: tuple[Layout, ...]) -> list[tuple[int, int, int]]:
-        """Returns the runs of features, each of one source, in which all names ascend."""
+        """Returns the runs of pieces, each of one source, in which all names ascend."""
         order = self._orders.get(layouts)
         if order is None:
             if len(self._orders) >= _MAX_KNOWN:
@@ -127,13 +162,12 @@ class Packer:
 
     def _plan_order(self, layouts: tuple[Layout, ...]) -> list[tuple[int, int, int]]:
         named = [(name, _OWN, at) for at, name in enumerate(layouts[0].names)]
-        named.append((NUM_NEIGHBORS_FEATURE.encode(), _NUMBER, 0))
+        named.append((NUM_NEIGHBORS_FEATURE.encode(), len(layouts), 0))
         for place, layout in enumerate(layouts[1:]):
-            source = _FIRST_NEIGHBOR + 2 * place
-            named.append((self._names.weight_name(place).encode(), source + 1, 0))
+            named.append((self._names.weight_name(place).encode(), place + 1, 0))
             named += [
-                (self._new_name(place, name), source, at)
-                for at, name in enumerate(layout.names)
+                (self._new_name(place, name), place + 1, at)
+                for at, name in enumerate(layout.names, start=1)
                 if self._features is None or name in self._features
             ]
         named.sort()
@@ -167,7 +201,7 @@ def pack_example(
     Example:
         >>> from nsl_tfx.graph.wire import Splitter
         >>> packed = pack_example(b"", [(0.5, b"")], GraphNeighborConfig())
-        >>> Splitter().split(packed).layout.names
+        >>> Splitter().split(packed).arrangement.layout.names
         (b'NL_nbr_0_weight', b'NL_num_nbrs')
     """
     weights = [struct.pack("<f", weight) for weight, _ in neighbors]
@@ -203,11 +237,20 @@ def pack_rows(
     bounds = first.tolist()
     places = targets.tolist()
     numbers = weights.astype("<f4").tobytes()
+    # An example is met several times, as itself and as a neighbor. How it lies is remembered where
+    # many are alike, which costs little beside it, and else found out again.
+    known: list[Split | None] = [None] * len(records)
+
+    def split(place: int) -> Split:
+        found = packer.split(records[place])
+        if found.arrangement.uses >= _USES_TO_KEEP and found.record is records[place]:
+            known[place] = found
+        return found
+
     for row in rows:
         begin, end = bounds[row], bounds[row + 1]
-        yield packer.pack(
-            records[row],
-            [records[place] for place in places[begin:end]],
+        yield packer.join(
+            [known[place] or split(place) for place in (row, *places[begin:end])],
             [numbers[4 * edge : 4 * edge + 4] for edge in range(begin, end)],
         )
 
@@ -219,13 +262,6 @@ def name_clash(name: str) -> ValueError:
         "Rename the feature, choose another prefix or suffix in AugmentConfig.neighbors, or do "
         "not augment examples twice."
     )
-
-
-def _slice(split: Split, first: int, last: int) -> bytes:
-    """Returns the entries of consecutive features."""
-    header, begin = split.features[first]
-    last_header, last_begin = split.features[last - 1]
-    return split.record[begin - header.width : last_begin + last_header.size]
 
 
 @functools.lru_cache

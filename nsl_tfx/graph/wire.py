@@ -10,6 +10,7 @@ an odd way goes through the protobuf library once.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ _SECOND_TAG = b"\x12"
 _MORE = 0x80
 # What is remembered, of each kind, before all of it is forgotten: this bounds its memory.
 _MAX_KNOWN = 1 << 14
+# Arrangements of examples of one size: three features can be written in six orders.
+_MAX_OF_SIZE = 6
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,22 +55,67 @@ class Layout:
     names: tuple[bytes, ...]
 
 
+class Arrangement:
+    """Where features lie in an example; one object for many examples that are alike in that.
+
+    Attributes:
+        start: What stands before the features.
+        features: The header of each, and where its value begins, in the order of the names.
+        layout: Which features these are.
+        marks: The headers and where they begin, in the order that they are written in.
+        moves: Where the features' entries begin and end, in the order of the names; None where they
+            are written in that order.
+        canonical: The arrangement of the same features in the order of the names.
+        uses: How many examples were found to have it, beside the first.
+        plans: What users derived from it, by a key of theirs.
+    """
+
+    __slots__ = ("canonical", "features", "layout", "marks", "moves", "plans", "start", "uses")
+
+    def __init__(self, start: bytes, features: Sequence[tuple[Header, int]], layout: Layout):
+        self.start = start
+        self.features = features
+        self.layout = layout
+        self.marks = [(header.text, begin - header.width) for header, begin in features]
+        self.moves: list[tuple[int, int]] | None = None
+        self.canonical = self
+        self.uses = 0
+        self.plans: dict[Any, Any] = {}
+
+    def fits(self, record: bytes) -> bool:
+        """Tells whether an example of the right size is arranged so."""
+        if not record.startswith(self.start):
+            return False
+        for text, begin in self.marks:  # noqa: SIM110 - `all` takes twice as long
+            if not record.startswith(text, begin):
+                return False
+        return True
+
+
 class Split(NamedTuple):
     """A tf.Example, taken apart.
 
     Attributes:
         record: The example, serialized, in canonical form.
-        features: The header of each feature, and where its value begins in `record`.
-        layout: Which features these are.
+        arrangement: Where its features lie.
     """
 
     record: bytes
-    features: Sequence[tuple[Header, int]]
-    layout: Layout
+    arrangement: Arrangement
+
+    @property
+    def features(self) -> Sequence[tuple[Header, int]]:
+        """The header of each feature, and where its value begins in `record`."""
+        return self.arrangement.features
+
+    @property
+    def layout(self) -> Layout:
+        """Which features these are."""
+        return self.arrangement.layout
 
     def value(self, name: bytes) -> bytes | None:
         """Returns a feature's value, serialized; None where the feature is absent."""
-        for header, begin in self.features:
+        for header, begin in self.arrangement.features:
             if header.name == name:
                 return self.record[begin : begin + header.size]
         return None
@@ -78,7 +126,7 @@ class Splitter:
 
     Example:
         >>> split = Splitter().split(join_features([(b"y", b"two"), (b"x", b"one")]))
-        >>> split.layout.names, split.value(b"y")
+        >>> split.arrangement.layout.names, split.value(b"y")
         ((b'x', b'y'), b'two')
     """
 
@@ -86,8 +134,9 @@ class Splitter:
         # By the start of an entry up to the end of its name.
         self._headers: dict[bytes, Header] = {}
         self._layouts: dict[tuple[bytes, ...], Layout] = {}
-        # By the example's size: what stands before its features, and these.
-        self._recent: dict[int, tuple[bytes, Sequence[tuple[Header, int]], Layout]] = {}
+        # By the example's size: the writers of examples arrange equal ones differently.
+        self._recent: dict[int, list[Arrangement]] = {}
+        self._recent_names = 0
 
     def split(self, record: bytes) -> Split:
         """Takes an example apart, and makes it canonical first.
@@ -95,37 +144,46 @@ class Splitter:
         Raises:
             ValueError: The record is no tf.Example.
         """
-        # Most examples are like another one of their size.
-        recent = self._recent.get(len(record))
-        if recent is not None and record.startswith(recent[0]):
-            for header, begin in recent[1]:
-                if not record.startswith(header.text, begin - header.width):
-                    break
-            else:
-                return Split(record, recent[1], recent[2])
-        return self._split_new(record)
-
-    def _split_new(self, record: bytes) -> Split:
-        features = self._find(record)
-        if features is None:
+        for arrangement in self._recent.get(len(record), ()):
+            if arrangement.fits(record):
+                arrangement.uses += 1
+                return _move(record, arrangement)
+        found = self._find(record)
+        if found is None:
             record = normalize(record)
-            features = self._find(record)
-            assert features is not None, "what is normalized can be taken apart"
-        names = tuple([header.name for header, _ in features])
-        if any(names[i] > names[i + 1] for i in range(len(names) - 1)):
-            record = frame_features(
-                [
-                    record[begin - header.width : begin + header.size]
-                    for header, begin in sorted(features, key=lambda one: one[0].name)
-                ]
-            )
-            return self.split(record)
-        layout = self._layouts.get(names)
-        if layout is None:
-            layout = _remember(self._layouts, names, Layout(names))
-        start = features[0][1] - features[0][0].width if features else 0
-        _remember(self._recent, len(record), (record[:start], features, layout))
-        return Split(record, features, layout)
+            found = self._find(record)
+            assert found is not None, "what is normalized can be taken apart"
+        return _move(record, self._arrange(record, found))
+
+    def _arrange(self, record: bytes, found: list[tuple[Header, int]]) -> Arrangement:
+        names = tuple([header.name for header, _ in found])
+        start = record[: found[0][1] - found[0][0].width] if found else b""
+        if all(map(operator.lt, names, names[1:])):
+            layout = self._layouts.get(names)
+            if layout is None:
+                layout = _remember(self._layouts, names, Layout(names))
+            result = Arrangement(start, found, layout)
+        else:
+            ascending = sorted(found, key=lambda one: one[0].name)
+            moves = [(begin - header.width, begin + header.size) for header, begin in ascending]
+            canonical = frame_features([record[begin:end] for begin, end in moves])
+            after = self.split(canonical).arrangement
+            result = Arrangement(start, after.features, after.layout)
+            result.marks = [(header.text, begin - header.width) for header, begin in found]
+            result.moves = moves
+            result.canonical = after
+        self._remember_arrangement(len(record), result)
+        return result
+
+    def _remember_arrangement(self, size: int, arrangement: Arrangement) -> None:
+        self._recent_names += len(arrangement.layout.names) + 1
+        if self._recent_names > _MAX_KNOWN:
+            self._recent.clear()
+            self._recent_names = len(arrangement.layout.names) + 1
+        same_size = self._recent.setdefault(size, [])
+        if len(same_size) >= _MAX_OF_SIZE:
+            same_size.pop(0)
+        same_size.append(arrangement)
 
     def _find(self, record: bytes) -> list[tuple[Header, int]] | None:
         """Returns the features in their order; None where the record is written in an odd way."""
@@ -157,6 +215,14 @@ class Splitter:
         if position != size or len({header.name for header, _ in features}) < len(features):
             return None
         return features
+
+
+def _move(record: bytes, arrangement: Arrangement) -> Split:
+    """Returns an example that has the arrangement, in canonical form."""
+    if arrangement.moves is None:
+        return Split(record, arrangement)
+    parts = [arrangement.start, *[record[begin:end] for begin, end in arrangement.moves]]
+    return Split(b"".join(parts), arrangement.canonical)
 
 
 def join_features(features: Iterable[tuple[bytes, bytes]]) -> bytes:

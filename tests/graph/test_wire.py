@@ -1,5 +1,6 @@
 """The wire format, against the protobuf library, over every way to write an example."""
 
+import random
 import warnings
 
 import numpy as np
@@ -138,7 +139,7 @@ def test_splitting_finds_what_protobuf_finds(records):
         split = splitter.split(record)
         found = {
             header.name.decode(): tf.train.Feature.FromString(split.value(header.name))
-            for header, _ in split.features
+            for header, _ in split.arrangement.features
         }
         for feature in found.values():
             feature.DiscardUnknownFields()
@@ -147,7 +148,7 @@ def test_splitting_finds_what_protobuf_finds(records):
         } == features_of(record)
         # What is canonical stays as it is, and what is equal is canonical in the same bytes.
         assert splitter.split(split.record).record is split.record
-        assert list(split.layout.names) == sorted(split.layout.names)
+        assert list(split.arrangement.layout.names) == sorted(split.arrangement.layout.names)
 
 
 @given(st.binary(max_size=40))
@@ -201,10 +202,28 @@ def test_equal_sizes_and_names_are_told_apart():
     for record in records * 2:
         split = splitter.split(record)
         assert split.record == record
-        assert [split.value(name) for name in split.layout.names] == [
-            wire.Splitter().split(record).value(name) for name in split.layout.names
+        assert [split.value(name) for name in split.arrangement.layout.names] == [
+            wire.Splitter().split(record).value(name) for name in split.arrangement.layout.names
         ]
     assert splitter.split(records[1]).value(b"b") == b"123"
+
+
+def test_many_that_are_alike_are_packed_as_few(monkeypatch):
+    rng = random.Random(0)
+    names = [b"a", b"b", b"c", b"d"]
+    records = []
+    for number in range(300):
+        pairs = [(name, bytes([number % 256]) * 3) for name in names]
+        rng.shuffle(pairs)
+        records.append(join_features(pairs))
+    splitter, packer = Splitter(), Packer(NAMES)
+    for number, record in enumerate(records):
+        assert splitter.split(record).record == Splitter().split(record).record
+        neighbors = [(0.5, records[number - 1]), (0.25, records[number - 2])]
+        weights = [np.float32(weight).tobytes() for weight, _ in neighbors]
+        packed = packer.pack(record, [one for _, one in neighbors], weights)
+        assert packed == pack_example(record, neighbors, NAMES)
+    assert len(splitter._recent[len(records[0])]) == wire._MAX_OF_SIZE
 
 
 def test_memory_is_bounded(monkeypatch):
@@ -213,7 +232,9 @@ def test_memory_is_bounded(monkeypatch):
     for size in range(100):
         record = join_features([(b"%d" % size, bytes(size))])
         assert splitter.split(record).value(b"%d" % size) == bytes(size)
-    assert all(len(known) <= 8 for known in vars(splitter).values())
+    known = [one for one in vars(splitter).values() if isinstance(one, dict)]
+    assert all(len(one) <= 8 for one in known)
+    assert len(known) == 3
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 128, 16380, 16384, 70000])
