@@ -17,7 +17,7 @@ _NUMBERS_AT_ONCE = 1 << 20
 _COMPLAINTS = {
     "not_finite": (
         "Expected finite vectors. Received NaN or infinity in those of {names}. Repair them, or "
-        "leave these examples out."
+        "leave these examples out (in a config: invalid_examples='drop')."
     ),
     "too_large": (
         "Expected vectors of numbers below 1e18 in size, whose products float32 can hold. Received "
@@ -25,8 +25,8 @@ _COMPLAINTS = {
     ),
     "zero": (
         "Expected vectors other than zero, whose cosine similarity is not defined. Received zeros "
-        "for {names}. Leave these examples out of the graph's split, or add a constant element to "
-        "all vectors."
+        "for {names}. Leave these examples out (in a config: invalid_examples='drop'), or add a "
+        "constant element to all vectors."
     ),
 }
 
