@@ -358,3 +358,80 @@ def test_component_hands_the_config_over_as_json():
         "schema": "Schema",
     }
     assert set(component.inputs) == {"input_examples", "graph", "input_schema"}
+
+
+PREPROCESSING = """
+import tensorflow as tf
+import tensorflow_transform as tft
+
+
+def preprocessing_fn(inputs):
+    return {
+        "id": inputs["id"],
+        "image_xf": tft.scale_to_0_1(inputs["image"]),
+        "label_xf": tft.sparse_tensor_to_dense_with_shape(inputs["label"], [None, 1], -1),
+    }
+"""
+
+
+@pytest.mark.slow
+def test_takes_what_transform_writes(artifacts, tmp_path):
+    from tfx import v1 as tfx
+    from tfx.dsl.components.common.importer import Importer
+
+    from nsl_tfx.components import NeighborAugmenter, NeighborGraph
+
+    source = artifacts.examples("source", {"train": [TRAIN], "eval": [EVAL]})
+    graph = artifacts.empty("NeighborGraph", "graph")
+    write_graph(graph.uri, NODES, EDGES, {})
+    schema = artifacts.schema(SCHEMA)
+    (tmp_path / "preprocessing.py").write_text(PREPROCESSING)
+    given = {
+        "examples": (source.uri, type(source), {"split_names": source.split_names}),
+        "schema": (schema.uri, type(schema), None),
+        "graph": (graph.uri, NeighborGraph, None),
+    }
+    nodes = {
+        name: Importer(source_uri=uri, artifact_type=kind, properties=properties).with_id(name)
+        for name, (uri, kind, properties) in given.items()
+    }
+    transform = tfx.components.Transform(
+        examples=nodes["examples"].outputs["result"],
+        schema=nodes["schema"].outputs["result"],
+        module_file=str(tmp_path / "preprocessing.py"),
+    )
+    augmenter = NeighborAugmenter(
+        examples=transform.outputs["transformed_examples"],
+        graph=nodes["graph"].outputs["result"],
+        schema=transform.outputs["post_transform_schema"],
+        config=AugmentConfig(
+            features=("image_xf",),
+            neighbors=GraphNeighborConfig(max_neighbors=2),
+            label_feature="label_xf",
+            no_label=-1,
+        ),
+    )
+    tfx.orchestration.LocalDagRunner().run(
+        tfx.dsl.Pipeline(
+            pipeline_name="transformed",
+            pipeline_root=str(tmp_path / "root"),
+            components=[*nodes.values(), transform, augmenter],
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(tmp_path / "metadata.sqlite")
+            ),
+            beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=local"],
+        )
+    )
+    outputs = {}
+    for name in ("examples", "schema"):
+        (folder,) = (tmp_path / "root/NeighborAugmenter" / name).iterdir()
+        outputs[name] = artifacts.empty(name.capitalize(), "output")
+        outputs[name].uri = str(folder)
+    outputs["examples"].split_names = source.split_names
+    written = read_split(outputs["examples"], "train")
+    assert set(written) == {b"train-%02d" % i for i in range(1, 12, 2)}
+    transformed = written[b"train-03"]
+    assert transformed["label_xf"] == [3]
+    assert transformed["NL_nbr_0_image_xf"] == written[b"train-05"]["image_xf"]
+    assert len(read_split(outputs["examples"], "eval")) == 5
+    assert anomalies(outputs["examples"], outputs["schema"]) == {"train": [], "eval": []}
