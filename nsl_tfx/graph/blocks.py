@@ -45,10 +45,9 @@ def read_ids(batch: pa.RecordBatch, feature: str, source: RecordBlock | None = N
     if missing.any():
         raise ValueError(
             f"Expected an id in the feature {feature!r} of every example. Received {missing.sum()} "
-            f"without one in a batch of {len(ids)}{_place(source, np.flatnonzero(missing))}, whose "
-            "features are: "
-            f"{', '.join(batch.schema.names) or 'none'}. "
-            "Name the feature that holds the id, or give the examples ids first."
+            f"without one in a batch of {len(ids)}{_place(source, np.flatnonzero(missing))}. "
+            "Name the feature that holds the id, or give the examples ids first, as "
+            "ExampleIdentifier does."
         )
     return [value for value in ids if value]
 
@@ -127,7 +126,7 @@ def read_blocks(
     no_vector = kept & (lengths == 0)
     if no_vector.any():
         if strict:
-            raise _no_vector(batch, ids, no_vector, config, source)
+            raise _no_vector(ids, no_vector, config, source)
         drops["missing_vector"] = int(no_vector.sum())
         kept &= lengths > 0
     blocks = []
@@ -221,7 +220,6 @@ def _rows_of(
 
 
 def _no_vector(
-    batch: pa.RecordBatch,
     ids: Sequence[bytes],
     absent: NDArray[np.bool_],
     config: SimilarityGraphConfig,
@@ -230,8 +228,9 @@ def _no_vector(
     rows = np.flatnonzero(absent)
     return ValueError(
         f"Expected a vector in the feature {vectors_name(config)!r} of every example. Received "
-        f"none for {name_some([ids[row] for row in rows])}{_place(source, rows)}. Features that "
-        f"are there: {', '.join(batch.schema.names)}."
+        f"none for {name_some([ids[row] for row in rows])}{_place(source, rows)}. Name the feature "
+        "that holds the vectors, or leave these examples out (in a config: "
+        "invalid_examples='drop')."
     )
 
 
