@@ -135,6 +135,18 @@ def count_rows(rows: Rows, config: AugmentConfig) -> dict[str, int]:
     return {"examples": labeled, "unlabeled_examples": len(rows.labeled) - labeled}
 
 
+def count_edges(edges: int, rows: int, config: AugmentConfig) -> dict[str, int]:
+    """Returns the counts that one of a graph's files adds to.
+
+    Args:
+        edges: Edges in the file.
+        rows: Edges that `read_edge_batches` gave of it.
+        config: Says whether these are there both ways.
+    """
+    ways = 2 if config.add_undirected_edges else 1
+    return {"graph_edges": edges, "self_loops_dropped": edges - rows // ways}
+
+
 def read_edge_batches(path: str, edges: int, config: AugmentConfig) -> Iterator[pa.RecordBatch]:
     """Yields the edges of one of a graph's files as they count.
 
@@ -167,8 +179,8 @@ def augment_whole(job: Job) -> dict[str, int]:
     )
     matched = []
     for path, edges in job.edge_shards():
-        counts["graph_edges"] += edges
         batches = list(read_edge_batches(path, edges, config))
+        counts.update(count_edges(edges, sum(batch.num_rows for batch in batches), config))
         kept, found = match_targets(examples, pa.Table.from_batches(batches, EDGE_SCHEMA))
         matched.append(kept)
         counts.update(found)

@@ -29,6 +29,7 @@ from nsl_tfx.graph.augmenting import (
     ExampleReader,
     Job,
     augment_whole,
+    count_edges,
     count_rows,
     read_edge_batches,
     write_rows,
@@ -230,9 +231,12 @@ def _read_edges(shard: tuple[str, int], job: Job, parts: int) -> Iterator[Any]:
     if parts == 1:
         return
     path, edges = shard
+    rows = 0
     for batch in read_edge_batches(path, edges, job.config):
+        rows += batch.num_rows
         yield from _split_batch(batch, "target", parts)
-    yield TaggedOutput(_COUNTS, ("graph_edges", edges))
+    for count in count_edges(edges, rows, job.config).items():
+        yield TaggedOutput(_COUNTS, count)
 
 
 def _match(group: tuple[int, Iterable[pa.RecordBatch]], parts: int) -> Iterator[Any]:

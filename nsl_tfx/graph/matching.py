@@ -46,6 +46,7 @@ COUNTS = (
     "neighbors",
     "unlabeled_examples",
     "graph_edges",
+    "self_loops_dropped",
     "edges_to_unknown",
     "edges_across_splits",
     "unknown_sources",
@@ -57,6 +58,7 @@ COUNTS = (
     neighbors: Neighbors written.
     unlabeled_examples: Examples that were left out of these splits for want of a label.
     graph_edges: Edges of the graph.
+    self_loops_dropped: Edges dropped because they join an example to itself, where that is asked.
     edges_to_unknown: Edges dropped because no example has the target's id.
     edges_across_splits: Edges dropped because the target's split supplies none to the source's.
     unknown_sources: Ids that edges to examples start at, and no example has.

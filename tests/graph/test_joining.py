@@ -195,6 +195,7 @@ CONFIGS = {
     "no_feature": CONFIG.replace(features=()),
     "nsl": CONFIG.replace(tie_order="highest_id", add_undirected_edges=True),
     "no_loops": CONFIG.replace(drop_self_loops=True),
+    "no_loops_both_ways": CONFIG.replace(drop_self_loops=True, add_undirected_edges=True),
     "labeled": CONFIG.replace(label_feature="y", no_label=-1),
     "splits": CONFIG.replace(neighbors_from=BOTH_SPLITS),
     "supply_only": CONFIG.replace(neighbors_from={"train": ("more",)}),
@@ -227,6 +228,7 @@ def test_equals_dictionaries(folder, name, parts):
     assert counts["neighbors"] == sum(row["NL_num_nbrs"][0] for row in gets)
     assert counts["examples_with_neighbors"] == sum(row["NL_num_nbrs"] > [0] for row in gets)
     assert counts["graph_edges"] == len(edges)
+    assert counts["self_loops_dropped"] == (1 if CONFIGS[name].drop_self_loops else 0)
 
 
 @pytest.mark.parametrize("parts", [1, 3])
@@ -245,6 +247,7 @@ def test_counts(folder, parts):
         "neighbors": 2,
         "unlabeled_examples": 1,
         "graph_edges": 10,
+        "self_loops_dropped": 0,
         "edges_to_unknown": 2,
         "edges_across_splits": 2,
         "unknown_sources": 2,

@@ -82,5 +82,3 @@ def test_pack_refuses_a_clash(name):
 def test_pack_refuses_a_neighbor_feature_named_like_the_weight():
     with pytest.raises(ValueError, match="NL_nbr_0_weight"):
         pack_example(b"", [(0.5, example(weight=[1.0]))], NAMES)
-
-
