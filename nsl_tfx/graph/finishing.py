@@ -330,7 +330,7 @@ def _merge(
     edges, nodes = _parted(group[1], BOTH_WAYS_SCHEMA if starts else EDGE_SCHEMA, has_nodes)
     if starts:
         merged, counts = merge_range(edges, nodes, how)
-        yield from merged.to_batches(_ROWS_IN_BLOCK)
+        yield from map(own_memory, merged.to_batches(_ROWS_IN_BLOCK))
     else:
         graph = complete_graph(edges, nodes, how)
         counts = graph.counts
