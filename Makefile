@@ -31,7 +31,7 @@ test-next: ## run all tests on TFX 1.21, in a Debian 13 folder (as root)
 test-oldest: ## run all tests on the oldest releases that setup.py allows, in .uv/oldest
 	@scripts/oldest.sh $(ARGS)
 
-peer: ## install NSL in .uv/peer, for benchmarks/training.py to compare with
+peer: ## install NSL, FAISS and pynndescent in .uv/peer, for the benchmarks to compare with
 	@scripts/peer.sh
 
 lint: setup ## check style

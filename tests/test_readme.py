@@ -1,6 +1,7 @@
 """What the README says is true."""
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -8,9 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GRAPHS = (ROOT / "docs/graphs.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/graphs.md"]
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/from_nsl.md"])
 def test_links_lead_somewhere(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
@@ -35,9 +40,9 @@ def test_help_tells_of_every_setting():
     assert "STACK=1.16|1.21" in done.stdout
 
 
-def code_with(text):
+def code_with(text, document=README):
     """Returns the one Python example that holds the text."""
-    (code,) = (c for c in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if text in c)
+    (code,) = (c for c in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if text in c)
     return code
 
 
@@ -98,3 +103,48 @@ def test_the_example_makes_a_pipeline(tmp_path, monkeypatch):
         pipeline_root=str(tmp_path),
         components=[example_gen, statistics_gen, schema_gen, *nodes, pusher],
     )
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^nsl-tfx (.*?)(?: +#.*)?$", README + GRAPHS, re.MULTILINE)
+)
+def test_the_command_lines_parse(line):
+    from nsl_tfx.cli import main
+
+    command, arguments = main, shlex.split(line)
+    while hasattr(command, "commands"):
+        command = command.commands[arguments.pop(0)]
+    command.make_context(command.name, arguments)
+
+
+@pytest.mark.tfx
+def test_the_graph_components_make_a_pipeline(tmp_path):
+    from tfx import v1 as tfx
+
+    example_gen = tfx.components.ImportExampleGen(input_base=str(tmp_path))
+    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    names = {
+        "examples": example_gen.outputs["examples"],
+        "schema": schema_gen.outputs["schema"],
+    }
+    exec(code_with("ExampleIdentifier(", GRAPHS), names)
+    nodes = [names["embedded"].with_id("embedded")]
+    nodes += [names[name] for name in ("identifier", "builder", "importer", "augmenter")]
+    tfx.dsl.Pipeline(
+        pipeline_name="graphs",
+        pipeline_root=str(tmp_path),
+        components=[example_gen, statistics_gen, schema_gen, *nodes],
+    )
+
+
+def test_the_graph_programs_run(tmp_path, monkeypatch):
+    from nsl_tfx.graph import Graph
+
+    monkeypatch.chdir(tmp_path)
+    Graph.from_edges([b"a", b"b"], [b"b", b"c"], [0.5, 0.25]).write("graph")
+    names = {}
+    exec(code_with("to_pandas()", README), names)
+    assert len(names["frame"]) == 2
+    exec(code_with("plot_graph(", GRAPHS), {})
+    assert (tmp_path / "graph.svg").exists()

@@ -8,8 +8,13 @@ import pyarrow as pa
 import pytest
 
 from nsl_tfx.configs import SimilarityGraphConfig
-from nsl_tfx.graph import build_similarity_graph, measure_graph, read_edges, read_graph_info
-from nsl_tfx.graph import finding
+from nsl_tfx.graph import (
+    build_similarity_graph,
+    finding,
+    measure_graph,
+    read_edges,
+    read_graph_info,
+)
 from nsl_tfx.graph.building import BuildGraph
 from nsl_tfx.graph.description import headline_numbers
 from nsl_tfx.graph.files import edge_table
@@ -220,7 +225,7 @@ class TestMoreThanOneWorkerHolds:
         assert files_of(other) == files_of(folder)
 
     def test_exact_does_not_fit(self, tmp_path):
-        with pytest.raises(Exception, match="all vectors to fit one worker.*Raise worker_memory"):
+        with pytest.raises(Exception, match=r"all vectors to fit one worker.*Raise worker_memory"):
             build(LARGE, tmp_path / "graph", 50, SMALL_BUDGET.replace(method="exact"))
         assert not (tmp_path / "graph").exists()
 
@@ -231,6 +236,6 @@ class TestMoreThanOneWorkerHolds:
         assert info["metrics"]["isolated_nodes"] == 0
 
     def test_duplicates_are_found_across_buckets(self, tmp_path):
-        with pytest.raises(Exception, match="every id once.*b'7'"):
+        with pytest.raises(Exception, match=r"every id once.*b'7'"):
             build([*LARGE, ([b"7"], [-1.0] * 200, None)], tmp_path / "graph", 50, SMALL_BUDGET)
         assert not (tmp_path / "graph").exists()

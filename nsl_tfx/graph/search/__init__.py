@@ -1,9 +1,11 @@
 """Nearest neighbors of vectors: arrays in, arrays out.
 
 `nearest_neighbors` decides between comparing all pairs (`exact`) and those that meet in random
-partitions (`approximate`); `similar_pairs` has a threshold instead of a number of neighbors. All of
-them weigh a pair alike (`points`), keep the best of each row (`top_neighbors`) and work on blocks
-that fit a core's cache (`comparing`).
+partitions (`approximate`, `partitions`, `leaves`); `similar_pairs` has a threshold instead of a
+number of neighbors. A pair is weighed alike by all of them (`points`). Float32 scores of blocks
+that fit a core's cache (`comparing`) find the candidates, a few more than are wanted are kept by
+score (`top_scores`), and the last ones are weighed; where scores cannot rank them, all pairs of a
+row are (`top_neighbors`).
 """
 
 from nsl_tfx.graph.search.nearest import EXACT_ROWS, Neighbors, nearest_neighbors

@@ -16,12 +16,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nsl_tfx.graph.search.comparing import Scratch, compare_within
+from nsl_tfx.graph.search.leaves import compare_leaf
 from nsl_tfx.graph.search.parallel import run_all
 from nsl_tfx.graph.search.partitions import carve
-from nsl_tfx.graph.search.points import Rows
+from nsl_tfx.graph.search.points import Points, Rows
 from nsl_tfx.graph.search.recall import Recall, measure_recall
-from nsl_tfx.graph.search.top_neighbors import Keys, TopNeighbors
+from nsl_tfx.graph.search.top_neighbors import Keys
+from nsl_tfx.graph.search.top_scores import TopScores
 
 LEAF_SIZE = 2048
 """Rows of a leaf at most: larger ones find more in a round and take longer for it."""
@@ -30,7 +31,8 @@ MAX_ROUNDS = 64
 
 
 def search_approximately(
-    top: TopNeighbors,
+    points: Points,
+    num_neighbors: int,
     hashes: NDArray[np.uint64],
     seed: int,
     sample: Rows,
@@ -39,11 +41,12 @@ def search_approximately(
     threads: int,
     advance: Callable[[float], None],
     leaf_size: int = LEAF_SIZE,
-) -> tuple[int, Recall]:
-    """Offers each point those that it meets, until enough true neighbors are found.
+) -> tuple[Keys, int, Recall]:
+    """Compares points that meet in a leaf, round after round, until enough neighbors are found.
 
     Args:
-        top: Takes the neighbors.
+        points: The points.
+        num_neighbors: Neighbors of a point.
         hashes: A hash of each point's id, uint64 `[n]`.
         seed: Another seed, other partitions.
         sample: Points on which recall is measured, `[m]`.
@@ -55,14 +58,16 @@ def search_approximately(
         leaf_size: Rows of a leaf at most.
 
     Returns:
-        The number of rounds, at most `MAX_ROUNDS`, and the recall after them.
+        The neighbors found of each point, best first, `[n, num_neighbors]`; the number of rounds,
+        at most `MAX_ROUNDS`; and the recall after them.
     """
-    scratch = Scratch()
+    top = TopScores(points, num_neighbors)
     done = 0.0
     for number in range(MAX_ROUNDS):
-        leaves = carve(top.points, hashes, leaf_size, seed, number)
-        run_all(lambda rows: compare_within(top, rows, scratch), leaves, threads)
-        recall = measure_recall(top.keys[sample], truth, len(top.points))
+        leaves = carve(points, hashes, leaf_size, seed, number)
+        run_all(lambda rows: compare_leaf(top, rows), leaves, threads)
+        found, _ = top.weigh_rows(sample)
+        recall = measure_recall(found, truth, len(points))
         reached = recall.low >= target_recall
         # What is missing shrinks by about the same factor in each round.
         progress = 1.0 if reached else min(0.99, _progress(recall.share, target_recall))
@@ -70,7 +75,8 @@ def search_approximately(
         done = max(done, progress)
         if reached:
             break
-    return number + 1, recall
+    keys, _ = top.weigh(threads)
+    return keys, number + 1, recall
 
 
 def _progress(share: float, target: float) -> float:

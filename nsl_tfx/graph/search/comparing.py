@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.graph.search.points import Rows
-from nsl_tfx.graph.search.top_neighbors import Keys, TopNeighbors, make_keys
+from nsl_tfx.graph.search.top_neighbors import (
+    NO_NEIGHBOR,
+    Candidates,
+    TopNeighbors,
+    make_keys,
+    numbers_of,
+)
 
 BLOCK = 512
 """Rows on each side of a block. Its scores (1 MiB) stay in a core's cache, where finding the few
 that matter costs a tenth of the product itself."""
 
 # Of a block's pairs, the share from which on weighing all of them by one product is quicker.
-_DENSE = 1 / 40
+_DENSE = 1 / 12
 # Groups of columns for each neighbor wanted: the best of each group, taken together, nearly are the
 # best of all.
 _GROUPS = 4
 
-Found = tuple[Rows, Keys]
-"""Places of rows, ascending, and a neighbor's key for each."""
+# Candidates of a row, in wanted neighbors, from which on it pays to sort their scores first.
+_MANY = 1.5
+
+
+_NO_CANDIDATES = Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 class Scratch(threading.local):
@@ -34,29 +43,6 @@ class Scratch(threading.local):
     def block(self, rows: int, columns: int) -> NDArray[np.float32]:
         """Returns float32 `[rows, columns]`, unset."""
         return self._scores[: rows * columns].reshape(rows, columns)
-
-
-def compare_within(top: TopNeighbors, rows: Rows, scratch: Scratch) -> None:
-    """Offers each point of a set all others of it.
-
-    Args:
-        top: Takes the neighbors; threads may work on different sets at once.
-        rows: The points, each once, `[m]`.
-        scratch: The threads' memory.
-    """
-    factors = top.points.factors(rows)
-    parts = [slice(begin, begin + BLOCK) for begin in range(0, len(rows), BLOCK)]
-    found: list[list[Found]] = [[] for _ in parts]
-    for a, b in _near_first(len(parts)):
-        left, right = parts[a], parts[b]
-        for_left, for_right = compare_block(
-            top, rows[left], rows[right], factors[left], factors[right], scratch
-        )
-        found[a].append(for_left)
-        if a != b:
-            found[b].append(for_right)
-    for part, offers in zip(parts, found, strict=True):
-        offer_all(top, rows[part], offers)
 
 
 def compare_between(top: TopNeighbors, slots: Rows, others: Rows, scratch: Scratch) -> None:
@@ -84,7 +70,7 @@ def compare_between(top: TopNeighbors, slots: Rows, others: Rows, scratch: Scrat
             )
             scores[left[:, None] == right[None, :]] = -np.inf
             _guess_cutoffs(top, left_slots, scores)
-            offer_all(top, left_slots, [_better(top, left_slots, right, scores)])
+            settle(top, left_slots, [_better(top, left_slots, right, scores)])
 
 
 def compare_block(
@@ -94,7 +80,7 @@ def compare_block(
     left_factors: NDArray[np.float32],
     right_factors: NDArray[np.float32],
     scratch: Scratch,
-) -> tuple[Found, Found]:
+) -> tuple[Candidates, Candidates]:
     """Compares two blocks of points, or a block with itself.
 
     Args:
@@ -118,25 +104,61 @@ def compare_block(
         return _better(top, left, right, scores), _better(top, right, left, scores.T)
     np.fill_diagonal(scores, -np.inf)
     _guess_cutoffs(top, left, scores)
-    return _better(top, left, right, scores), (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    return _better(top, left, right, scores), _NO_CANDIDATES
 
 
-def offer_all(top: TopNeighbors, slots: Rows, found: list[Found]) -> None:
-    """Offers what several blocks found for the same slots."""
-    places = np.concatenate([one[0] for one in found])
-    keys = np.concatenate([one[1] for one in found])
+def settle(top: TopNeighbors, slots: Rows, found: Sequence[Candidates]) -> None:
+    """Weighs what several blocks propose to the same slots, and offers it.
+
+    Args:
+        top: Takes the neighbors; threads may work on different slots at once.
+        slots: The slots, each once, `[m]`.
+        found: Candidates whose places are places in `slots`.
+    """
+    places, columns, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(places, kind="stable")
-    top.offer(slots, places[order], keys[order])
+    kept = order[_plausible(top, slots, places[order], scores[order])]
+    places, columns, scores = places[kept], columns[kept], scores[kept]
+    known = top.keys[slots]
+    if (known[:, 0] != NO_NEIGHBOR).any():
+        # What an earlier round has found need not be weighed again.
+        is_new = ~(numbers_of(known)[places] == columns[:, None]).any(axis=1)
+        places, columns, scores = places[is_new], columns[is_new], scores[is_new]
+    rows = top.rows_of(slots)
+    values = top.values(rows[places], columns, scores)
+    top.offer(slots, places, make_keys(values, columns))
 
 
-def _near_first(count: int) -> list[tuple[int, int]]:
-    """Returns all pairs of blocks, each block with itself first: that sets its cutoffs."""
-    diagonal = [(a, a) for a in range(count)]
-    return diagonal + list(itertools.combinations(range(count), 2))
+def _plausible(
+    top: TopNeighbors, slots: Rows, places: Rows, scores: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Tells which candidates may be among the best of those that are proposed now.
+
+    Sorting scores takes a fraction of what weighing takes.
+
+    Args:
+        top: Tells how many are wanted.
+        slots: The slots, `[m]`.
+        places: The candidates' places among them, ascending, `[p]`.
+        scores: The candidates' scores, `[p]`.
+    """
+    wanted = top.keys.shape[1]
+    counts = np.bincount(places, minlength=len(slots))
+    width = int(counts.max(initial=0))
+    if len(places) < _MANY * wanted * len(slots) or len(slots) * width > 8 * len(places):
+        return np.ones(len(places), bool)
+    turns = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    table = np.full((len(slots), max(width, wanted)), np.finfo(np.float32).min)
+    table[places, turns] = scores
+    reached = np.where(counts < wanted, 0, np.partition(table, -wanted, axis=1)[:, -wanted])
+    least = top.cutoffs_beside(slots, reached)
+    return (scores >= least[places]) | (counts < wanted)[places]
 
 
 def _guess_cutoffs(top: TopNeighbors, slots: Rows, scores: NDArray[np.float32]) -> None:
-    """Raises cutoffs to what the slots reach within one block."""
+    """Sets cutoffs, where there are none yet, to what the slots reach within one block."""
+    if top.cutoffs[slots].min() > np.finfo(np.float32).min:
+        return
     wanted = top.keys.shape[1]
     columns = scores.shape[1]
     width = columns // (_GROUPS * wanted)
@@ -145,25 +167,20 @@ def _guess_cutoffs(top: TopNeighbors, slots: Rows, scores: NDArray[np.float32]) 
     groups = columns // width
     best = scores[:, : groups * width].reshape(len(slots), width, groups).max(axis=1)
     reached = np.partition(best, -wanted, axis=1)[:, -wanted]
-    top.raise_cutoffs(slots, top.points.slack_below(top.rows_of(slots), reached))
+    top.raise_cutoffs(slots, top.cutoffs_beside(slots, reached))
 
 
-def _better(top: TopNeighbors, slots: Rows, columns: Rows, scores: NDArray[np.float32]) -> Found:
-    """Returns the neighbors of a block that are good enough, by their canonical weights."""
-    rows = top.rows_of(slots)
+def _better(
+    top: TopNeighbors, slots: Rows, columns: Rows, scores: NDArray[np.float32]
+) -> Candidates:
+    """Returns the pairs of a block whose scores reach the slots' cutoffs."""
     good = scores >= top.cutoffs[slots][:, None]
-    if not scores.flags.c_contiguous:  # the block from its other side
-        flat = np.flatnonzero(good.T)
-        column, place = np.divmod(flat, len(rows))
-        order = np.argsort(place, kind="stable")
-        place, column = place[order], column[order]
-    else:
-        flat = np.flatnonzero(good)
-        place, column = np.divmod(flat, len(columns))
-    if len(flat) <= scores.size * _DENSE:
-        keys = make_keys(top.points.weights(rows[place], columns[column]), columns[column])
-        return place, keys
-    # Many pairs lie too near the cutoff to be told apart in float32, as with many equal weights.
-    keys = make_keys(top.points.weights_between(rows, columns), columns)[place, column]
-    is_new = keys > top.keys[slots[place], -1]
-    return place[is_new], keys[is_new]
+    if scores.flags.c_contiguous:
+        place, column = np.divmod(np.flatnonzero(good), len(columns))
+    else:  # the block from its other side
+        column, place = np.divmod(np.flatnonzero(good.T), len(slots))
+    found = Candidates(place, column, scores[place, column])
+    if len(place) > scores.size * _DENSE:
+        kept = top.sift(slots, columns, found)
+        found = Candidates(place[kept], column[kept], found.scores[kept])
+    return found._replace(columns=columns[found.columns])

@@ -7,27 +7,40 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from nsl_tfx.graph.search.comparing import BLOCK, Found, Scratch, compare_block, offer_all
+from nsl_tfx.graph.search.comparing import (
+    BLOCK,
+    Scratch,
+    compare_between,
+    compare_block,
+    settle,
+)
 from nsl_tfx.graph.search.parallel import run_all
-from nsl_tfx.graph.search.top_neighbors import TopNeighbors
+from nsl_tfx.graph.search.points import Points, Rows
+from nsl_tfx.graph.search.top_neighbors import Candidates, Keys, TopNeighbors
+from nsl_tfx.graph.search.top_scores import TopScores
 
 # Neighbors that wait until they are sorted in, for each point: sorting in many at once is quicker,
 # waiting too long leaves the cutoffs low.
 _WAITING = 4
+_OTHERS_AT_ONCE = 1 << 14
 
 
-def search_exactly(top: TopNeighbors, threads: int, advance: Callable[[float], None]) -> None:
-    """Offers each point all others.
+def search_exactly(
+    points: Points, num_neighbors: int, threads: int, advance: Callable[[float], None]
+) -> Keys:
+    """Returns each point's nearest neighbors among all others, best first, `[n, num_neighbors]`.
 
     Every pair is multiplied once and looked at from both ends, which halves the work of a search
-    that treats one side as queries.
+    that treats one side as queries. Rows that float32 scores cannot rank, such as one with many
+    neighbors of nearly equal weight, are then compared with all others by canonical weights.
 
     Args:
-        top: Takes the neighbors.
+        points: The points.
+        num_neighbors: Neighbors of a point, at most `n - 1` of them.
         threads: How many work at once; the result does not depend on it.
         advance: Called with the share of the work done since its last call.
     """
-    points = top.points
+    top = TopScores(points, num_neighbors)
     count = len(points)
     everything = np.arange(count)
     factors = points.factors(slice(None))
@@ -47,6 +60,25 @@ def search_exactly(top: TopNeighbors, threads: int, advance: Callable[[float], N
 
     run_all(compare, by_distance(len(blocks)), threads)
     inbox.empty()
+    keys, unsure = top.weigh(threads)
+    keys[unsure] = true_neighbors(points, unsure, num_neighbors, threads)
+    return keys
+
+
+def true_neighbors(points: Points, rows: Rows, num_neighbors: int, threads: int) -> Keys:
+    """Returns the nearest neighbors of some points among all, by canonical weights, `[m, k]`."""
+    top = TopNeighbors(points, num_neighbors, rows)
+    scratch = Scratch()
+
+    def scan(part: Rows) -> None:
+        for begin in range(0, len(points), _OTHERS_AT_ONCE):
+            others = np.arange(begin, min(begin + _OTHERS_AT_ONCE, len(points)))
+            compare_between(top, part, others, scratch)
+
+    places = np.arange(len(rows))
+    parts = [places[begin : begin + BLOCK] for begin in range(0, len(places), BLOCK)]
+    run_all(scan, parts, threads)
+    return top.keys
 
 
 def by_distance(count: int) -> Iterator[tuple[int, int]]:
@@ -61,16 +93,16 @@ class _Inbox:
 
     def __init__(self, top: TopNeighbors):
         self._top = top
-        self._found: list[Found] = []
+        self._found: list[Candidates] = []
         self._size = 0
         self._lock = threading.Lock()
         self._sorting = threading.Lock()
         self._limit = max(_WAITING * len(top.points), BLOCK * BLOCK)
 
-    def put(self, start: int, found: Found) -> None:
+    def put(self, start: int, found: Candidates) -> None:
         with self._lock:
-            self._found.append((found[0] + start, found[1]))
-            self._size += len(found[0])
+            self._found.append(found._replace(places=found.places + start))
+            self._size += len(found.places)
             full = self._size >= self._limit
         if full:
             self.empty()
@@ -80,4 +112,4 @@ class _Inbox:
             with self._lock:
                 found, self._found, self._size = self._found, [], 0
             if found:
-                offer_all(self._top, np.arange(len(self._top.points)), found)
+                settle(self._top, np.arange(len(self._top.points)), found)

@@ -13,14 +13,13 @@ from nsl_tfx.configs import SearchMethod, Similarity
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.search.approximate import LEAF_SIZE, search_approximately
 from nsl_tfx.graph.search.equal_rows import find_equal_rows, spread_to_members
-from nsl_tfx.graph.search.exact import search_exactly
+from nsl_tfx.graph.search.exact import search_exactly, true_neighbors
 from nsl_tfx.graph.search.parallel import default_threads
 from nsl_tfx.graph.search.points import Points
-from nsl_tfx.graph.search.recall import Recall, choose_sample, measure_recall, true_neighbors
+from nsl_tfx.graph.search.recall import Recall, choose_sample, measure_recall
 from nsl_tfx.graph.search.top_neighbors import (
     NO_NEIGHBOR,
     Keys,
-    TopNeighbors,
     numbers_of,
     weights_of,
 )
@@ -114,21 +113,22 @@ def nearest_neighbors(
     if equal is not None:
         vectors, hashes = vectors[equal.first], hashes[equal.first]
     points = Points(vectors, similarity)
-    top = TopNeighbors(points, max(1, min(wanted, len(points) - 1)))
+    # One, where all rows are equal: a group is no neighbor of its own.
+    near = max(1, min(wanted, len(points) - 1))
     sample = choose_sample(hashes, recall_sample, seed)
-    truth = true_neighbors(points, sample, top.keys.shape[1], threads)
+    truth = true_neighbors(points, sample, near, threads)
     rounds = 0
     if _is_exact(method, len(points), wanted, leaf_size):
-        search_exactly(top, threads, advance)
-        recall = measure_recall(top.keys[sample], truth, len(points))
+        found = search_exactly(points, near, threads, advance)
+        recall = measure_recall(found[sample], truth, len(points))
     else:
-        rounds, recall = search_approximately(
-            top, hashes, seed, sample, truth, target_recall, threads, advance, leaf_size
+        found, rounds, recall = search_approximately(
+            points, near, hashes, seed, sample, truth, target_recall, threads, advance, leaf_size
         )
-    keys = top.keys[:, :wanted]
+    keys = found[:, :wanted]
     if equal is not None:
         rows = np.arange(len(points))
-        keys = spread_to_members(top.keys, points.weights(rows, rows), equal, wanted)
+        keys = spread_to_members(found, points.weights(rows, rows), equal, wanted)
     used = SearchMethod.APPROXIMATE if rounds else SearchMethod.EXACT
     return Neighbors(keys, used, rounds, recall)
 

@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.graph.hashing import mix
-from nsl_tfx.graph.search.comparing import BLOCK, Scratch, compare_between
-from nsl_tfx.graph.search.parallel import run_all
-from nsl_tfx.graph.search.points import Points, Rows
-from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, Keys, TopNeighbors
+from nsl_tfx.graph.search.points import Rows
+from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, Keys
 from nsl_tfx.statistics import wilson_interval
 
 # Parts the sample's hashes from those that decide about partitions.
 _SALT = 0x5A4D
-_OTHERS_AT_ONCE = 1 << 14
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,22 +51,6 @@ def choose_sample(hashes: NDArray[np.uint64], size: int, seed: int) -> Rows:
     if size >= len(hashes):
         return np.arange(len(hashes))
     return np.sort(np.argpartition(mix(hashes, seed, _SALT), size)[:size])
-
-
-def true_neighbors(points: Points, sample: Rows, num_neighbors: int, threads: int) -> Keys:
-    """Returns the nearest neighbors of some points among all, by a full scan, `[m, k]`."""
-    top = TopNeighbors(points, num_neighbors, sample)
-    scratch = Scratch()
-
-    def scan(part: Rows) -> None:
-        for begin in range(0, len(points), _OTHERS_AT_ONCE):
-            others = np.arange(begin, min(begin + _OTHERS_AT_ONCE, len(points)))
-            compare_between(top, part, others, scratch)
-
-    places = np.arange(len(sample))
-    parts = [places[begin : begin + BLOCK] for begin in range(0, len(places), BLOCK)]
-    run_all(scan, parts, threads)
-    return top.keys
 
 
 def measure_recall(found: Keys, truth: Keys, population: int) -> Recall:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +51,20 @@ def weights_of(keys: Keys) -> NDArray[np.float32]:
     return (ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(np.float32)
 
 
+class Candidates(NamedTuple):
+    """Pairs that a block of float32 scores proposes.
+
+    Attributes:
+        places: The place of each pair's slot among those that the block was looked at for, `[p]`.
+        columns: What is offered to it, `[p]`.
+        scores: Their scores, float32 `[p]`.
+    """
+
+    places: Rows
+    columns: Rows
+    scores: NDArray[np.float32]
+
+
 class TopNeighbors:
     """The best `k` neighbors found so far of each point.
 
@@ -79,6 +95,39 @@ class TopNeighbors:
         """Returns the points that slots belong to."""
         return slots if self._collecting is None else self._collecting[slots]
 
+    def values(self, rows: Rows, columns: Rows, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns what pairs are kept by, float32 `[p]`: here, their canonical weights.
+
+        Args:
+            rows: One end of each pair, `[p]`.
+            columns: The other end, `[p]`.
+            scores: Their scores, float32 `[p]`.
+        """
+        del scores
+        return self.points.weights(rows, columns)
+
+    def cutoffs_of(self, slots: Rows, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the scores that a pair needs to have the values given, float32 `[m]`."""
+        return self.points.cutoffs(self.rows_of(slots), values)
+
+    def cutoffs_beside(self, slots: Rows, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the scores that a pair needs to be as good as one with the scores given."""
+        return self.points.slack_below(self.rows_of(slots), scores)
+
+    def sift(self, slots: Rows, columns: Rows, found: Candidates) -> NDArray[np.bool_]:
+        """Tells which candidates of a block, where there are many, can enter, `[p]`.
+
+        Many lie too near the cutoff to be told apart in float32, as with many equal weights.
+
+        Args:
+            slots: The block's slots, `[m]`.
+            columns: The block's points, `[n]`.
+            found: The candidates; their columns are places in `columns`.
+        """
+        weights = self.points.weights_between(self.rows_of(slots), columns)
+        keys = make_keys(weights, columns)[found.places, found.columns]
+        return np.asarray(keys > self.keys[slots[found.places], -1])
+
     def raise_cutoffs(self, slots: Rows, cutoffs: NDArray[np.float32]) -> None:
         """Raises the cutoffs of slots to those given, where they are higher."""
         self.cutoffs[slots] = np.maximum(self.cutoffs[slots], cutoffs)
@@ -101,12 +150,13 @@ class TopNeighbors:
             self._sort_in(slots, places[now], turns[now] - begin, keys[now])
 
     def _sort_in(self, slots: Rows, places: Rows, turns: Rows, keys: Keys) -> None:
-        touched, places = np.unique(places, return_inverse=True)
+        touched = np.bincount(places, minlength=len(slots)) > 0
+        places = (np.cumsum(touched) - 1)[places]
         slots = slots[touched]
         count = self.keys.shape[1]
         merged = np.full((len(slots), count + int(turns.max()) + 1), NO_NEIGHBOR)
         merged[:, :count] = self.keys[slots]
-        merged[places.reshape(-1), count + turns] = keys
+        merged[places, count + turns] = keys
         merged.sort(axis=1)
         again = merged[:, 1:] == merged[:, :-1]
         again &= merged[:, 1:] != NO_NEIGHBOR
@@ -117,4 +167,4 @@ class TopNeighbors:
         self.keys[slots] = best
         full = best[:, -1] != NO_NEIGHBOR
         slots, last = slots[full], weights_of(best[full, -1])
-        self.raise_cutoffs(slots, self.points.cutoffs(self.rows_of(slots), last))
+        self.raise_cutoffs(slots, self.cutoffs_of(slots, last))

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from nsl_tfx.configs import SearchMethod, Similarity
 from nsl_tfx.graph.hashing import hash_ids
-from nsl_tfx.graph.search import comparing, exact, nearest, nearest_neighbors, points
+from nsl_tfx.graph.search import comparing, exact, nearest, nearest_neighbors, points, top_scores
 
 SIMILARITIES = [similarity.value for similarity in Similarity]
 
@@ -146,7 +146,10 @@ def test_exact_equals_all_pairs_where_ties_abound(vectors, k, similarity):
         (comparing, "_DENSE", 0),
         (comparing, "_DENSE", 2),
         (comparing, "_GROUPS", 1000),
+        (comparing, "_MANY", 0),
         (exact, "_WAITING", 0),
+        (top_scores, "_SLACK", 0),
+        (top_scores, "_SLACK", 50),
         (points, "_GATHERED", 7),
     ],
 )
