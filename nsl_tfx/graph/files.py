@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -181,9 +181,18 @@ def read_edges(folder: str) -> pa.Table:
         FileNotFoundError: `graph.json` or a file that it lists is missing.
         ValueError: A file is damaged, or holds something else.
     """
-    shards = read_graph_info(folder)["shards"]
-    tables = [read_shard(storage.join(folder, item["file"]), item["edges"]) for item in shards]
-    return pa.concat_tables(tables) if tables else EDGE_SCHEMA.empty_table()
+    return pa.concat_tables([EDGE_SCHEMA.empty_table(), *iterate_edges(folder)])
+
+
+def iterate_edges(folder: str) -> Iterator[pa.Table]:
+    """Yields a graph's edges file after file, in their order; one file is in memory at a time.
+
+    Raises:
+        FileNotFoundError: `graph.json` or a file that it lists is missing.
+        ValueError: A file is damaged, or holds something else.
+    """
+    for item in read_graph_info(folder)["shards"]:
+        yield read_shard(storage.join(folder, item["file"]), item["edges"])
 
 
 def read_shard(path: str, edges: int) -> pa.Table:

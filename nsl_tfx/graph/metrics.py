@@ -147,8 +147,13 @@ class GraphMetrics:
     not_measured: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the metrics as plain JSON values."""
-        return dataclasses.asdict(self)
+        """Returns the metrics as plain JSON values, whose keys are text."""
+        values = dataclasses.asdict(self)
+        for name in ("degree_histogram", "in_degree_histogram"):
+            histogram = values[name]
+            if histogram is not None:
+                values[name] = {str(degree): count for degree, count in histogram.items()}
+        return values
 
 
 def measure_graph(

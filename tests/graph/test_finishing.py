@@ -1,17 +1,27 @@
 """Finishing a graph with Beam: the same files however the edges come and are cut."""
 
+import json
 from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from nsl_tfx.configs import DanglingIds, Symmetrize
-from nsl_tfx.graph import read_edges, read_graph_info
+from nsl_tfx.graph import (
+    EdgeList,
+    finishing,
+    measure_graph,
+    read_edges,
+    read_graph_info,
+    write_graph,
+)
+from nsl_tfx.graph.description import headline_numbers
 from nsl_tfx.graph.files import EDGE_SCHEMA
 from nsl_tfx.graph.finishing import FinishGraph
-from nsl_tfx.graph.nodes import node_batch
+from nsl_tfx.graph.nodes import code_labels, node_batch
 
 SPLITS = ("train", "eval")
 
@@ -115,3 +125,126 @@ def test_any_cut_gives_the_same_files(how, dangling, tmp_path):
     nodes_expected = known if dangling is DanglingIds.DROP else known | ends
     assert info["nodes"] == len(nodes_expected)
     assert info["metrics"]["isolated_nodes"] == len(nodes_expected - ends)
+
+
+def test_the_small_case_is_what_write_graph_writes(tmp_path):
+    rows = [row for row in random_edges(hub=False) if row[0] != row[1]]
+    ids = [b"%02d\xff" % i for i in range(60)]
+    finished = finish(tmp_path / "beam", batches_of(rows, 50), [node_batch(ids)], edges_in_shard=90)
+    expected = by_definition(rows, Symmetrize.UNION)
+    place = {one: number for number, one in enumerate(ids)}
+    edges = EdgeList(
+        [place[s] for s, _, _ in expected],
+        [place[t] for _, t, _ in expected],
+        [w for _, _, w in expected],
+    )
+    info = read_graph_info(str(tmp_path / "beam"))
+    write_graph(str(tmp_path / "memory"), ids, edges, info, edges_in_shard=90)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "memory").iterdir()} == finished
+    metrics = json.loads(json.dumps(measure_graph(60, edges).to_dict()))
+    assert info["metrics"] == metrics
+
+
+@pytest.mark.parametrize("budget", [2048, 0.05])
+@pytest.mark.parametrize("how", [Symmetrize.UNION, Symmetrize.NONE])
+def test_metrics_equal_those_of_the_graph_in_memory(budget, how, tmp_path):
+    rows = random_edges(nodes=50)
+    finish(tmp_path, batches_of(rows, 31), node_batches(), symmetrize=how, worker_memory_mb=budget)
+    ids = sorted(one for batch in node_batches() for one in batch.column(0).to_pylist())
+    labels = {
+        identity: label
+        for batch in node_batches()
+        for identity, label in zip(
+            batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True
+        )
+    }
+    place = {one: number for number, one in enumerate(ids)}
+    table = read_edges(str(tmp_path)).to_pydict()
+    edges = EdgeList(
+        [place[one] for one in table["source"]],
+        [place[one] for one in table["target"]],
+        table["weight"],
+    )
+    metrics = measure_graph(
+        len(ids),
+        edges,
+        [labels[one] for one in ids],
+        [SPLITS[number % 2] for number in range(len(ids))],
+        directed=how is Symmetrize.NONE,
+    )
+    found = read_graph_info(str(tmp_path))["metrics"]
+    assert found == json.loads(json.dumps(metrics.to_dict()))
+
+
+@pytest.mark.parametrize("budget", [2048, 0.001])
+def test_nodes_without_edges_make_one_empty_file(budget, tmp_path):
+    files = finish(tmp_path, [], node_batches(), worker_memory_mb=budget)
+    assert sorted(files) == ["edges-00000-of-00001.parquet", "graph.json"]
+    info = read_graph_info(str(tmp_path))
+    assert (info["nodes"], info["edges"], info["metrics"]["isolated_nodes"]) == (50, 0, 50)
+
+
+@pytest.mark.parametrize("nodes", [None, []])
+def test_without_nodes_nothing_is_written(nodes, tmp_path):
+    assert finish(tmp_path, [], nodes) == {}
+
+
+@pytest.mark.parametrize("budget", [2048, 0.02])
+def test_refusals_leave_no_graph(budget, tmp_path):
+    nodes = node_batches()
+    with pytest.raises(Exception, match=r"every id once.*1 of them several.*b'07\\xff'"):
+        finish(
+            tmp_path / "a",
+            batches_of(random_edges(), 50),
+            [*nodes, node_batch([b"07\xff"])],
+            worker_memory_mb=budget,
+        )
+    with pytest.raises(Exception, match=r"between ids of examples.*of 10 ids.*b'50\\xff'"):
+        finish(
+            tmp_path / "b",
+            batches_of(random_edges(), 50),
+            nodes,
+            dangling=DanglingIds.ERROR,
+            worker_memory_mb=budget,
+        )
+    assert not list(tmp_path.rglob("graph.json"))
+
+
+def test_drops_of_what_came_before_are_kept(tmp_path):
+    info = {"drops": {"below_threshold": 3}, "recall": {"share": 0.9, "low": 0.8, "high": 0.95}}
+    finish(tmp_path, batches_of([(b"a", b"b", 0.5)] * 2, 1), info=info)
+    found = read_graph_info(str(tmp_path))
+    assert found["drops"] == {"below_threshold": 3, "duplicates": 1, "not_mutual": 0}
+    numbers = headline_numbers(found)
+    assert (numbers["recall"], numbers["recall_low"], numbers["recall_high"]) == (0.9, 0.8, 0.95)
+    assert numbers["dropped_duplicates"] == 1
+
+
+def test_groups_are_read_once():
+    # A Flink group may not be iterable twice.
+    edges = batches_of(random_edges(), 50)
+    nodes = [code_labels(batch) for batch in node_batches()]
+    found = {
+        tuple(table.num_rows for table in finishing._parted(values, EDGE_SCHEMA, True))
+        for values in (iter([*edges, *nodes]), iter([*nodes, *edges]))
+    }
+    assert found == {(400, 50)}
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_files(tmp_path):
+    rows = random_edges()
+    one = finish(tmp_path / "one", batches_of(rows, 50), node_batches())
+    options = PipelineOptions(
+        direct_num_workers=2,
+        direct_running_mode="multi_processing",
+        sdk_container_image="local",
+    )
+    folder = tmp_path / "two"
+    with beam.Pipeline(runner="FnApiRunner", options=options) as pipeline:
+        inputs = {
+            "edges": pipeline | "Edges" >> beam.Create(batches_of(rows, 50)),
+            "nodes": pipeline | "Nodes" >> beam.Create(node_batches()),
+        }
+        _ = inputs | FinishGraph(str(folder), worker_memory_mb=0.05)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == one

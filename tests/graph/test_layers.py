@@ -14,6 +14,8 @@ import pytest
         ("nsl_tfx.graph.packing", {"apache_beam", "tfx"}),
         ("nsl_tfx.graph.building", {"tensorflow", "tfx"}),
         ("nsl_tfx.graph.joining", {"tfx"}),
+        ("nsl_tfx.graph.importing", {"apache_beam", "tensorflow", "tfx"}),
+        ("nsl_tfx.graph.edge_reading, nsl_tfx.graph.finishing", {"tensorflow", "tfx"}),
     ],
 )
 def test_submodules_load_nothing_they_do_not_need(names, absent):
