@@ -234,7 +234,8 @@ FIELD = st.binary(max_size=6).map(lambda b: b.replace(b"\x00", b"0").replace(b"\
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
-        st.tuples(FIELD.filter(bool), FIELD.filter(bool), st.floats(0, 2.0**99, width=32)), max_size=9
+        st.tuples(FIELD.filter(bool), FIELD.filter(bool), st.floats(0, 2.0**99, width=32)),
+        max_size=9,
     ),
     chunk_bytes=st.integers(1, 40),
 )
