@@ -75,9 +75,8 @@ def make_plan(rows: int, dimension: int, config: SimilarityGraphConfig) -> Plan:
         >>> make_plan(1000, 64, SimilarityGraphConfig(embedding_feature="x")).rounds
         1
     """
-    bytes_per_row = (
-        4 * dimension * _COPIES + _BYTES_PER_NODE + _BYTES_PER_NEIGHBOR * config.num_neighbors
-    )
+    neighbors = min(config.num_neighbors, max(1, rows - 1))
+    bytes_per_row = 4 * dimension * _COPIES + _BYTES_PER_NODE + _BYTES_PER_NEIGHBOR * neighbors
     capacity = max(2, int(config.worker_memory_mb * 2**20 / bytes_per_row))
     if rows <= capacity:
         return Plan(rows=rows, dimension=dimension, rows_in_bucket=capacity, rounds=1, leaders=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,9 @@ def edge_table(ids: Sequence[bytes] | pa.Array, edges: EdgeList) -> pa.Table:
     return pa.Table.from_arrays([*columns, pa.array(edges.weight)], schema=EDGE_SCHEMA)
 
 
+_SHARD_NAME = re.compile(r"edges-\d{5,}-of-\d{5,}\.parquet")
+
+
 def write_graph(
     folder: str,
     ids: Sequence[bytes],
@@ -77,7 +81,9 @@ def remove_graph(folder: str) -> None:
     if storage.exists(info_path):
         storage.remove(info_path)
     for path in storage.matching(folder, "edges-*.parquet"):
-        storage.remove(path)
+        # Not a user's file that happens to begin and end so.
+        if _SHARD_NAME.fullmatch(path.rsplit("/", 1)[-1]):
+            storage.remove(path)
 
 
 def write_edges(

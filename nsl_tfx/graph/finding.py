@@ -289,7 +289,7 @@ def _by_source(
     """Yields the edges of each range of the sources' hashes, where rounds have to be merged."""
     if not plan.is_cut:
         return
-    pairs = plan.rows * config.num_neighbors * plan.rounds
+    pairs = plan.rows * min(config.num_neighbors, plan.rows - 1) * plan.rounds
     ranges = -(-pairs * _BYTES_PER_EDGE // (config.worker_memory_mb << 20))
     encoded = edges.column(0).dictionary_encode()
     hashes = hash_ids(encoded.dictionary.to_pylist())[encoded.indices.to_numpy()]

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from nsl_tfx.configs import Similarity
 from nsl_tfx.graph.naming import name_some
 
-# Squares of larger numbers leave float32's range.
-_LARGEST = 1e18
+# Squares of longer vectors leave float32's range.
+_LONGEST = 1e18
 _NUMBERS_AT_ONCE = 1 << 20
 
 _COMPLAINTS = {
@@ -20,8 +20,8 @@ _COMPLAINTS = {
         "leave these examples out (in a config: invalid_examples='drop')."
     ),
     "too_large": (
-        "Expected vectors of numbers below 1e18 in size, whose products float32 can hold. Received "
-        "larger ones in those of {names}. Scale all vectors down."
+        "Expected vectors of a length below 1e18, whose products float32 can hold. Received longer "
+        "ones for {names}. Scale all vectors down."
     ),
     "zero": (
         "Expected vectors other than zero, whose cosine similarity is not defined. Received zeros "
@@ -100,4 +100,9 @@ def invalid_rows(
     if similarity is Similarity.COSINE:
         yield "zero", largest == 0
     else:
-        yield "too_large", finite & (largest >= _LARGEST)
+        # Of no direction that has all numbers as large as the largest is a vector longer.
+        long = finite & (largest * np.sqrt(np.float64(vectors.shape[1])) >= _LONGEST)
+        rows = np.flatnonzero(long)
+        lengths = np.linalg.norm(vectors[rows].astype(np.float64), axis=1)
+        long[rows[lengths < _LONGEST]] = False
+        yield "too_large", long

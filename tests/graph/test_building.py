@@ -15,6 +15,7 @@ from nsl_tfx.graph import (
     read_edges,
     read_graph_info,
 )
+from nsl_tfx.graph.bucketing import make_plan
 from nsl_tfx.graph.building import BuildGraph
 from nsl_tfx.graph.description import headline_numbers
 from nsl_tfx.graph.files import edge_table
@@ -239,3 +240,7 @@ class TestMoreThanOneWorkerHolds:
         with pytest.raises(Exception, match=r"every id once.*b'7'"):
             build([*LARGE, ([b"7"], [-1.0] * 200, None)], tmp_path / "graph", 50, SMALL_BUDGET)
         assert not (tmp_path / "graph").exists()
+
+
+def test_more_neighbors_than_there_are_rows_cost_no_memory():
+    assert not make_plan(1000, 64, CONFIG.replace(num_neighbors=10**6)).is_cut

@@ -164,3 +164,12 @@ def test_numbers_that_json_lacks_are_refused(tmp_path):
         write_graph(str(tmp_path), IDS, EDGES, {"share": float("nan")})
     with pytest.raises(FileNotFoundError):
         read_edges(str(tmp_path))
+
+
+def test_files_that_are_no_shards_of_a_graph_are_left_alone(tmp_path):
+    names = ["edges-2024.parquet", "edges-00000-of-00001.parquet.bak", "edges-a-of-b.parquet"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    for _ in range(2):
+        write_graph(str(tmp_path), [b"a", b"b"], EdgeList([0], [1], [0.5]), {})
+    assert all((tmp_path / name).read_text() == "mine" for name in names)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nsl_tfx.graph.hashing import mix
 from nsl_tfx.graph.search.points import Rows
-from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, Keys
+from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, Keys, weights_of
 from nsl_tfx.statistics import wilson_interval
 
 # Parts the sample's hashes from those that decide about partitions.
@@ -56,18 +56,26 @@ def choose_sample(hashes: NDArray[np.uint64], size: int, seed: int) -> Rows:
 def measure_recall(found: Keys, truth: Keys, population: int) -> Recall:
     """Compares neighbors that were found with the true ones.
 
+    A neighbor that weighs as much as the last true one is as good as that: which of them is the
+    true one, the order of ids decides.
+
     Args:
-        found: The sample's neighbors as found, best first, `[m, k]`.
-        truth: Their true neighbors, `[m, k]`.
+        found: Keys of the sample's neighbors as found, best first, int64 `[m, k]`.
+        truth: Keys of their true neighbors, `[m, k]`.
         population: Number of all points.
 
     Example:
-        >>> keys = np.array([[3, 2], [9, 8]])
-        >>> measure_recall(np.array([[3, 1], [9, 8]]), keys, population=2).share
+        >>> from nsl_tfx.graph.search.top_neighbors import make_keys
+        >>> truth = make_keys(np.float32([[0.9, 0.5], [0.8, 0.8]]), np.array([[3, 2], [5, 6]]))
+        >>> found = make_keys(np.float32([[0.9, 0.4], [0.8, 0.8]]), np.array([[3, 1], [5, 7]]))
+        >>> measure_recall(found, truth, population=2).share
         0.75
     """
     wanted = truth != NO_NEIGHBOR
-    hits = ((truth[:, :, None] == found[:, None, :]).any(axis=2) & wanted).sum(axis=1)
+    # Of rows with fewer true neighbors than columns the last of them stands further left.
+    last = np.where(wanted, truth, np.iinfo(np.int64).max).min(axis=1)
+    good = (found != NO_NEIGHBOR) & (weights_of(found) >= weights_of(last)[:, None])
+    hits = np.minimum(good.sum(axis=1), wanted.sum(axis=1))
     return recall_of(hits, wanted.sum(axis=1), population)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from nsl_tfx.graph.hashing import mix
 from nsl_tfx.graph.search.recall import choose_sample, measure_recall
-from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR
+from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, make_keys
 
 HASHES = mix(np.arange(1000, dtype=np.uint64), 3)
 
@@ -18,24 +18,45 @@ def test_the_sample_is_the_same_nodes_in_any_order():
     assert choose_sample(HASHES, 2000, seed=1).tolist() == list(range(1000))
 
 
+def keys_of(weights, numbers=None):
+    """Keys of neighbors by their weights; NaN stands for none."""
+    weights = np.asarray(weights, np.float32)
+    numbers = np.arange(weights.size).reshape(weights.shape) if numbers is None else numbers
+    return np.where(np.isnan(weights), NO_NEIGHBOR, make_keys(weights, np.asarray(numbers)))
+
+
+NONE = float("nan")
+
+
 def test_missing_neighbors_are_none_to_find():
-    truth = np.array([[5, 4], [9, NO_NEIGHBOR], [NO_NEIGHBOR, NO_NEIGHBOR]])
-    found = np.array([[5, 3], [NO_NEIGHBOR, NO_NEIGHBOR], [NO_NEIGHBOR, NO_NEIGHBOR]])
+    truth = keys_of([[0.9, 0.8], [0.7, NONE], [NONE, NONE]])
+    found = keys_of([[0.9, 0.5], [NONE, NONE], [NONE, NONE]])
     recall = measure_recall(found, truth, population=100)
     assert (recall.nodes, recall.pairs) == (3, 3)
     assert recall.share == pytest.approx(1 / 3)
     assert measure_recall(found[2:], truth[2:], 100).share == 1
 
 
+def test_a_neighbor_of_the_last_ones_weight_is_as_good():
+    truth = keys_of([[0.9, 0.5]], [[1, 2]])
+    assert measure_recall(keys_of([[0.9, 0.5]], [[1, 7]]), truth, 1).share == 1
+    assert measure_recall(keys_of([[0.5, 0.5]], [[2, 7]]), truth, 1).share == 1
+    assert measure_recall(keys_of([[0.9, 0.4]], [[1, 7]]), truth, 1).share == 0.5
+
+
+def random_keys(rows, columns, seed=0):
+    return -np.sort(-keys_of(np.random.default_rng(seed).random((rows, columns))), axis=1)
+
+
 def test_a_whole_population_has_no_error():
-    truth = np.arange(20).reshape(10, 2)
-    found = np.where(np.arange(10)[:, None] < 4, truth, -1)
+    truth = random_keys(10, 2)
+    found = np.where(np.arange(10)[:, None] < 4, truth, NO_NEIGHBOR)
     recall = measure_recall(found, truth, population=10)
     assert (recall.low, recall.share, recall.high) == (0.4, 0.4, 0.4)
 
 
 def test_finding_everything_in_a_sample_proves_nothing_of_the_rest():
-    truth = np.arange(2000).reshape(200, 10)
+    truth = random_keys(200, 10)
     recall = measure_recall(truth, truth, population=10_000)
     assert recall.share == recall.high == 1
     assert 0.995 < recall.low < 1
@@ -45,9 +66,9 @@ def test_finding_everything_in_a_sample_proves_nothing_of_the_rest():
 def test_the_interval_holds_the_truth(together):
     """Nodes whose neighbors are found or missed together make a wider interval."""
     rng = np.random.default_rng(0)
-    truth = np.arange(20_000).reshape(2000, 10)
+    truth = random_keys(2000, 10)
     luck = rng.random((2000, 1 if together else 10))
-    found = np.where(luck < 0.9, truth, -1)
+    found = np.where(luck < 0.9, truth, NO_NEIGHBOR)
     share = float(np.mean(found == truth))
     held = []
     for _ in range(400):
