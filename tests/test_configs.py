@@ -14,6 +14,7 @@ MINIMAL = {
     "SimilarityGraphConfig": {"embedding_feature": "x"},
     "AugmentConfig": {"features": ["x"]},
     "DecayConfig": {"decay_steps": 10},
+    "GraphImportConfig": {"paths": ["edges.tsv"]},
     "VirtualAdvRegConfig": {"virtual_adv_config": {}},
     "TradesRegConfig": {"adv_neighbor_config": {"pgd_epsilon": 0.1}},
     "IntegrationConfig": {"integration_type": "additive", "hidden_dims": [3, 4]},
