@@ -67,6 +67,13 @@ def published_text(path: str) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _local(path: str) -> Iterator[BinaryIO]:
+    # A link stays one, and its file is replaced.
+    path = os.path.realpath(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(
+            f"Expected the name of a file, new or to be replaced. Received: {path!r}, which is a "
+            f"{'folder' if os.path.isdir(path) else 'device or pipe'}. Name a file."
+        )
     if os.path.dirname(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
     # Beside the file, because a rename stays on one file system only there; the process's number

@@ -60,6 +60,28 @@ def check_vectors(
     return matrix
 
 
+def check_rows(vectors: ArrayLike, similarity: Similarity) -> NDArray[np.float32]:
+    """Returns vectors without ids as a float32 matrix; errors name rows by their numbers.
+
+    Args:
+        vectors: `[rows, dimension]`.
+        similarity: How they are to be compared.
+
+    Raises:
+        ValueError: The vectors are no matrix of numbers, or one of them cannot be compared.
+    """
+    with np.errstate(over="ignore"):
+        matrix = np.ascontiguousarray(vectors, np.float32)
+    if matrix.ndim != 2:
+        raise ValueError(
+            f"Expected vectors of shape [rows, dimension]. Received shape: {list(matrix.shape)}."
+        )
+    for cause, bad in invalid_rows(matrix, similarity):
+        if bad.any():
+            raise invalid_vectors(cause, [b"row %d" % row for row in np.flatnonzero(bad)])
+    return matrix
+
+
 def invalid_vectors(cause: str, ids: Sequence[bytes], place: str = "") -> ValueError:
     """Returns the error that says which vectors cannot be compared, and why.
 

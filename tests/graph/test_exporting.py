@@ -223,3 +223,22 @@ def test_remote_folders(folder, tmp_path):
             assert content == (tmp_path / f"{form}.gz").read_bytes()
     export_graph("ram://nsl_tfx/export/graph", "ram://nsl_tfx/export/tfgnn", "tfgnn")
     assert len(tf.io.gfile.listdir("ram://nsl_tfx/export/tfgnn")) == 3
+
+
+def test_links_stay_links_and_devices_are_refused(tmp_path):
+    from nsl_tfx.graph.publishing import published
+
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with published(str(tmp_path / "link")) as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with (
+            pytest.raises(ValueError, match="Expected the name of a file"),
+            published(str(tmp_path / name)),
+        ):
+            pass
+    assert (tmp_path / "pipe").is_fifo()

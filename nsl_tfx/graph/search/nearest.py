@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nsl_tfx.configs import SearchMethod, Similarity
 from nsl_tfx.graph.edges import EdgeList
@@ -23,6 +23,7 @@ from nsl_tfx.graph.search.top_neighbors import (
     numbers_of,
     weights_of,
 )
+from nsl_tfx.graph.vectors import check_rows
 
 EXACT_ROWS = 100_000
 """Up to so many rows, `auto` compares all pairs: partitions would save seconds at most."""
@@ -63,11 +64,11 @@ class Neighbors:
 
 
 def nearest_neighbors(
-    vectors: NDArray[np.float32],
+    vectors: ArrayLike,
     num_neighbors: int,
     *,
-    similarity: Similarity = Similarity.COSINE,
-    method: SearchMethod = SearchMethod.AUTO,
+    similarity: Similarity | str = Similarity.COSINE,
+    method: SearchMethod | str = SearchMethod.AUTO,
     hashes: NDArray[np.uint64] | None = None,
     seed: int = 0,
     target_recall: float = 0.95,
@@ -87,7 +88,8 @@ def nearest_neighbors(
     right; what it may miss is neighbors.
 
     Args:
-        vectors: One vector a row, `[rows, dimension]`; finite, and not zero for cosine similarity.
+        vectors: One vector a row, `[rows, dimension]`, taken as float32; finite, and not zero for
+            cosine similarity.
         num_neighbors: Neighbors of a row; all other rows where there are fewer.
         similarity: How vectors are compared.
         method: Whether all pairs are compared.
@@ -100,11 +102,19 @@ def nearest_neighbors(
         advance: Called with the share of the work done since its last call.
         leaf_size: Rows of a set within which the approximate method compares all pairs.
 
+    Raises:
+        ValueError: The vectors are no matrix, or one of them cannot be compared; or there is no
+            such similarity or method, or no neighbor is wanted.
+
     Example:
         >>> found = nearest_neighbors(np.array([[1, 0], [2, 0], [0, 1]], np.float32), 1)
         >>> found.edges().target.tolist(), found.edges().weight.tolist()
         ([1, 0, 0], [1.0, 1.0, 0.0])
     """
+    similarity, method = Similarity(similarity), SearchMethod(method)
+    if num_neighbors < 1:
+        raise ValueError(f"Expected num_neighbors >= 1. Received: num_neighbors={num_neighbors}.")
+    vectors = check_rows(vectors, similarity)
     threads = default_threads() if threads is None else threads
     wanted = min(num_neighbors, max(0, len(vectors) - 1))
     if hashes is None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from nsl_tfx.configs import Similarity
 from nsl_tfx.graph.edges import EdgeList
@@ -14,15 +14,16 @@ from nsl_tfx.graph.search.comparing import BLOCK, Scratch
 from nsl_tfx.graph.search.exact import by_distance
 from nsl_tfx.graph.search.parallel import default_threads, run_all
 from nsl_tfx.graph.search.points import Points, Rows
+from nsl_tfx.graph.vectors import check_rows
 
 # Of a block's pairs, the share from which on weighing all of them by one product is quicker.
 _DENSE = 1 / 40
 
 
 def similar_pairs(
-    vectors: NDArray[np.float32],
+    vectors: ArrayLike,
     threshold: float,
-    similarity: Similarity = Similarity.COSINE,
+    similarity: Similarity | str = Similarity.COSINE,
     *,
     threads: int | None = None,
     advance: Callable[[float], None] = lambda share: None,
@@ -33,7 +34,8 @@ def similar_pairs(
     that are all alike have `n * (n - 1) / 2` pairs. `nearest_neighbors` has that bound.
 
     Args:
-        vectors: One vector a row, `[rows, dimension]`; finite, and not zero for cosine similarity.
+        vectors: One vector a row, `[rows, dimension]`, taken as float32; finite, and not zero for
+            cosine similarity.
         threshold: The smallest weight, which is rounded to millionths before it is compared.
         similarity: How vectors are compared.
         threads: How many work at once; all cores, or `OMP_NUM_THREADS`, when None.
@@ -42,12 +44,17 @@ def similar_pairs(
     Returns:
         An edge for each pair, from the lower row to the higher one, sorted by both.
 
+    Raises:
+        ValueError: The vectors are no matrix, or one of them cannot be compared; or there is no
+            such similarity.
+
     Example:
         >>> pairs = similar_pairs(np.array([[1, 0], [1, 1], [0, 1]], np.float32), 0.7)
         >>> pairs.source.tolist(), pairs.target.tolist()
         ([0, 1], [1, 2])
     """
-    points = Points(vectors, similarity)
+    similarity = Similarity(similarity)
+    points = Points(check_rows(vectors, similarity), similarity)
     count = len(points)
     everything = np.arange(count)
     least = np.float32(threshold)

@@ -314,3 +314,30 @@ class TestChoiceOfMethod:
         nearest_neighbors(clusters(600), 5, advance=steps.append, **settings)
         assert sum(steps) == pytest.approx(1)
         assert min(steps) >= 0
+
+
+class TestInput:
+    @pytest.mark.parametrize("kind", ["float64", "int32", "float16", "list"])
+    def test_numbers_of_every_kind_are_taken(self, kind):
+        numbers = np.array([[1, 0], [2, 1], [0, 1]])
+        vectors = numbers.tolist() if kind == "list" else numbers.astype(kind)
+        found = nearest_neighbors(vectors, 1, similarity="euclidean", method="exact").edges()
+        expected = nearest_neighbors(
+            numbers.astype(np.float32), 1, similarity=Similarity.EUCLIDEAN
+        ).edges()
+        assert as_triples(found) == as_triples(expected)
+
+    @pytest.mark.parametrize(
+        ("vectors", "settings", "message"),
+        [
+            ([1.0, 2.0], {}, r"shape \[rows, dimension\]. Received shape: \[2\]"),
+            ([[1.0], [np.nan]], {}, r"NaN or infinity in those of b'row 1'"),
+            ([[1.0], [0.0]], {}, r"zeros for b'row 1'"),
+            ([[1.0], [2.0]], {"similarity": "xyz"}, "'xyz' is not a valid Similarity"),
+            ([[1.0], [2.0]], {"method": "approx"}, "'approx' is not a valid SearchMethod"),
+            ([[1.0], [2.0]], {"num_neighbors": 0}, "num_neighbors >= 1. Received: num_neighbors=0"),
+        ],
+    )
+    def test_what_cannot_be_compared_is_named(self, vectors, settings, message):
+        with pytest.raises(ValueError, match=message):
+            nearest_neighbors(vectors, **({"num_neighbors": 1} | settings))
