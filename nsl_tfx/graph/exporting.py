@@ -41,12 +41,12 @@ def export_graph(folder: str, path: str, form: str) -> int:
             an id.
 
     Example:
-        >>> import tempfile
+        >>> import pathlib, tempfile
         >>> from nsl_tfx.graph import Graph
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Graph.from_edges(["a"], ["b"], [0.5]).write(f"{folder}/graph")
         ...     lost = export_graph(f"{folder}/graph", f"{folder}/graph.tsv", "tsv")
-        ...     print(open(f"{folder}/graph.tsv").read(), end="")
+        ...     print(pathlib.Path(folder, "graph.tsv").read_text(), end="")
         a	b	0.500000
     """
     if form not in _WRITERS:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nsl_tfx.configs import GraphFormat, GraphImportConfig
@@ -258,6 +258,7 @@ TAB_FIELD = st.binary(max_size=4).map(lambda b: b.translate(None, b"\t\n\r"))
     end=st.sampled_from([b"\n", b"\r\n"]),
     chunk_bytes=st.integers(1, 40),
 )
+@example(lines=[[b"\xef\xbb\xbf"], [b"\xef\xbb\xbfa", b"b"]], end=b"\n", chunk_bytes=1)
 def test_lines_are_taken_or_counted_as_a_plain_reader_would(
     lines, end, chunk_bytes, tmp_path_factory
 ):

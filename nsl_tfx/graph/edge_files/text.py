@@ -144,6 +144,9 @@ def _without_header(lines: Lines, last: int) -> Lines:
 def _parse(lines: Lines, dialect: Dialect, columns: Columns) -> EdgeRows | None:
     """Parses a block at once; returns None where that does not go."""
     data = lines.data
+    # Arrow would take it for the file's own, which is gone by now, and leave it out of the id.
+    if data.startswith(_BYTE_ORDER_MARK):
+        return None
     # Arrow ends a line at a carriage return too, wherever it stands.
     if data.count(b"\r") != data.count(b"\r\n"):
         return None
