@@ -87,6 +87,8 @@ class EmbeddingModel:
         for column in columns.values():
             has_all &= _lengths(column) > 0
         rows = np.flatnonzero(has_all)
+        if not len(rows):
+            return rows, {}
         inputs = {
             name: _to_input(columns[name].take(pa.array(rows)), *self._inputs[name])
             for name in columns

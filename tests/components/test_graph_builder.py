@@ -235,6 +235,13 @@ def test_a_model_that_does_not_fit(build, doubling_model, settings, message):
         build({"train": [ROWS]}, BY_MODEL.replace(embedding_model=model))
 
 
+def test_a_feature_of_the_model_that_no_example_has(build, doubling_model):
+    path = f"{doubling_model}/Format-Serving"
+    model = {"path": path, "signature": "raw_features", "features": ["imag"]}
+    with pytest.raises(Exception, match=r"a vector in the feature .*none for b'row-00'"):
+        build({"train": [ROWS]}, BY_MODEL.replace(embedding_model=model), schema=None)
+
+
 def test_examples_that_a_model_cannot_embed_are_dropped_where_asked(build, doubling_model):
     model = {
         "path": f"{doubling_model}/Format-Serving",
