@@ -51,7 +51,8 @@ def search_approximately(
         seed: Another seed, other partitions.
         sample: Points on which recall is measured, `[m]`.
         truth: Their true neighbors, `[m, k]`.
-        target_recall: The lower end of the recall's interval has to reach it.
+        target_recall: The lower end of the recall's interval has to reach it, or the whole sample
+            be found; a round that finds nothing new ends the search too.
         threads: How many work at once; the result does not depend on it.
         advance: Called with the share of the work done since its last call, as far as it can be
             told: how many rounds it takes is seen only at the end.
@@ -62,13 +63,15 @@ def search_approximately(
         at most `MAX_ROUNDS`; and the recall after them.
     """
     top = TopScores(points, num_neighbors)
-    done = 0.0
+    done, before = 0.0, 0
     for number in range(MAX_ROUNDS):
         leaves = carve(points, hashes, leaf_size, seed, number)
         run_all(lambda rows: compare_leaf(top, rows), leaves, threads)
         found, _ = top.weigh_rows(sample)
         recall = measure_recall(found, truth, len(points))
-        reached = recall.low >= target_recall
+        total = int(top.keys.sum())
+        reached = recall.low >= target_recall or recall.share == 1 or total == before
+        before = total
         # What is missing shrinks by about the same factor in each round.
         progress = 1.0 if reached else min(0.99, _progress(recall.share, target_recall))
         advance(max(0.0, progress - done))

@@ -248,6 +248,14 @@ class TestApproximate:
         ]
         assert rounds == sorted(set(rounds))
 
+    def test_ends_where_there_is_nothing_more_to_find(self):
+        found = nearest_neighbors(clusters(300), 5, target_recall=1.0, **APPROXIMATE)
+        assert found.recall.share == 1
+        assert found.rounds < 64
+        # Every round parts equal directions by chance alone; none is better than another.
+        alike = nearest_neighbors(same_direction(300), 5, target_recall=1.0, **APPROXIMATE)
+        assert alike.rounds < 64
+
     def test_the_order_of_the_rows_does_not_matter(self):
         vectors = clusters(900)
         ids = [b"%04d" % i for i in range(900)]
