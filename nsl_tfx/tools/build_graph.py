@@ -91,7 +91,12 @@ def build_graph_from_config(
     from nsl_tfx.graph.similarity import check_ids
     from nsl_tfx.graph.text import write_lines
     from nsl_tfx.tools.cosine_edges import cosine_edges
-    from nsl_tfx.tools.embeddings import describe_search, read_embeddings
+    from nsl_tfx.tools.embeddings import (
+        check_output,
+        describe_search,
+        find_files,
+        read_embeddings,
+    )
     from nsl_tfx.tools.progress import progress, tell
 
     config = require_config("graph_builder_config", graph_builder_config, GraphBuilderConfig)
@@ -101,6 +106,7 @@ def build_graph_from_config(
         # Of the similarities, cosine refuses vectors of zeros already when they are read.
         similarity=Similarity.INNER_PRODUCT,
     )
+    check_output(os.fspath(output_graph_path), find_files(embedding_files))
     (ids, vectors, _), _ = read_embeddings(embedding_files, features)
     order = check_ids(ids)
     names = [ids[row] for row in order]

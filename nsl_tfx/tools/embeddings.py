@@ -49,6 +49,16 @@ def find_files(paths: Paths) -> list[str]:
     return sorted(files)
 
 
+def check_output(output: str, inputs: Iterable[str]) -> None:
+    """Raises ValueError where the file to write is one of those to read, by whatever name."""
+    same = [path for path in inputs if os.path.realpath(path) == os.path.realpath(output)]
+    if same:
+        raise ValueError(
+            f"Expected an output other than the input. Received: {output!r}, which is read as "
+            f"{same[0]!r}. Name another file."
+        )
+
+
 def read_embeddings(paths: Paths, config: SimilarityGraphConfig) -> tuple[Block, dict[str, int]]:
     """Returns the ids, vectors and labels of all examples in TFRecord files, gzipped or not.
 

@@ -52,11 +52,12 @@ def pack_nbrs(
         FileNotFoundError: A path names no file.
         ValueError: A file is damaged, a record is no tf.Example or has no id, two examples of one
             kind have one id, or a new feature's name is taken; the message says where. A feature
-            of a neighbor that is called `weight` is one: it would replace the edge's weight.
+            of a neighbor that is called `weight` is one: it would replace the edge's weight. Or the
+            output is one of the inputs.
     """
     from nsl_tfx.graph.publishing import published
     from nsl_tfx.io.record_writer import write_records_to
-    from nsl_tfx.tools.embeddings import find_files
+    from nsl_tfx.tools.embeddings import check_output, find_files
     from nsl_tfx.tools.joined_files import JoinedFiles, check_max_neighbors, describe_files
     from nsl_tfx.tools.progress import progress, tell
 
@@ -65,6 +66,7 @@ def pack_nbrs(
     unlabeled = find_files(unlabeled_examples_path) if unlabeled_examples_path else []
     graph = find_files(graph_path)
     output = os.fspath(output_training_data_path)
+    check_output(output, [*labeled, *unlabeled, *graph])
     tell(describe_files([*labeled, *unlabeled]))
     joined = JoinedFiles.read(labeled, unlabeled, graph, id_feature_name, add_undirected_edges)
     with (

@@ -321,3 +321,13 @@ class TestTheCommand:
         (tmp_path / "folder").mkdir(mode=0o500)
         done = self.run(tmp_path / "labeled", "", tmp_path / "graph", tmp_path / "folder/packed")
         assert done.exit_code == 1
+
+
+@pytest.mark.parametrize("which", ["labeled.tfr", "graph.tsv", "link.tfr"])
+def test_an_input_is_never_written_over(tmp_path, which):
+    for name in ("labeled.tfr", "graph.tsv"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "link.tfr").symlink_to(tmp_path / "labeled.tfr")
+    labeled, graph = str(tmp_path / "labeled.tfr"), str(tmp_path / "graph.tsv")
+    with pytest.raises(ValueError, match="Expected an output other than the input"):
+        pack_nbrs(labeled, "", graph, str(tmp_path / which))
