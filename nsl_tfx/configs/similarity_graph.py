@@ -8,7 +8,7 @@ from nsl_tfx.configs.base import MAX_SEED, Choice, Config, bounded, check_distin
 
 
 class Similarity(Choice):
-    """How alike two vectors are; it is the weight of their edge, rounded to millionths.
+    """How alike two vectors are; it is the weight of their edge, a float32.
 
     `cosine` is the cosine of their angle, in [-1, 1]. `inner_product` is their dot product, of any
     size. `euclidean` is `1 / (1 + d)` of their Euclidean distance `d`, in (0, 1]: it needs no scale
@@ -106,8 +106,7 @@ class SimilarityGraphConfig(Config):
         similarity: What the weight of an edge is.
         num_neighbors: How many nearest neighbors of each node are looked at. With `union` a node
             may end up with more edges, since it can be a neighbor of many.
-        similarity_threshold: Edges of a lower weight, rounded to millionths, are dropped; None
-            keeps all.
+        similarity_threshold: Edges of a lower weight are dropped; None keeps all.
         symmetrize: Whether an edge needs one of its ends to be a nearest neighbor of the other
             (union, both directions written), both of them (mutual), or stays directed (none).
         method: Whether all pairs are compared.

@@ -121,8 +121,8 @@ def _keep_similar(
     """Yields the edges that reach the threshold. All edges of a source come in one batch."""
     similar = edges
     if config.similarity_threshold is not None:
-        # Weights are float32 of whole millionths, which may lie below the float64 of the same
-        # number: compared with that, an edge of weight 0.96 would be dropped at threshold 0.96.
+        # Weights are float32, which may lie below the float64 of the same number: compared with
+        # that, an edge of weight 0.96 would be dropped at threshold 0.96.
         least = np.float32(config.similarity_threshold)
         similar = edges.filter(pa.array(edges.column(2).to_numpy() >= least))
     yield similar

@@ -105,8 +105,8 @@ def find_similar(
         advance=advance,
     )
     edges = found.edges()
-    # Weights are float32 of whole millionths, which may lie below the float64 of the same number:
-    # compared with that, an edge of weight 0.96 would be dropped at the threshold 0.96.
+    # Weights are float32, which may lie below the float64 of the same number: compared with that,
+    # an edge of weight 0.96 would be dropped at the threshold 0.96.
     threshold = config.similarity_threshold
     similar = edges if threshold is None else edges.select(edges.weight >= np.float32(threshold))
     full = np.bincount(similar.source, minlength=len(ids)) == config.num_neighbors

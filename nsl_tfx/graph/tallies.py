@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Enough for every whole millionth in [-1, 1], so that quantiles of cosines are exact.
+# Some 40 MB of counts; a graph with fewer weights than this gets exact quantiles.
 _MAX_WEIGHTS = (1 << 21) + 1
 _SIGN = np.uint32(1 << 31)
 

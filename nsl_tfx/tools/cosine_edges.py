@@ -11,8 +11,8 @@ from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.search import similar_pairs
 from nsl_tfx.graph.vectors import check_vectors
 
-# The search rounds to millionths; what it finds so near to the threshold is computed again.
-_NEAR = 1e-6
+# The search rounds to float32; what it finds so near to the threshold is computed again.
+_NEAR = 1e-7
 # What float64 may lose in a dot product of unit vectors: equal vectors reach the threshold 1.
 _NOISE = 1e-12
 _NUMBERS_AT_ONCE = 1 << 22

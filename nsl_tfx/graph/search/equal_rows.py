@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,36 +88,69 @@ def spread_to_members(
     Returns:
         The best neighbors of each row, best first, `[rows, w]`.
     """
-    count = len(groups)
-    own = make_keys(own_weights, np.arange(count))
-    keys = np.concatenate([keys, own[:, None]], axis=1)
-    known = keys != NO_NEIGHBOR
-    near = np.where(known, numbers_of(keys), 0)
+    result = np.full((len(groups.members), num_neighbors), NO_NEIGHBOR)
     # One more than wanted, since a member may meet itself; lower numbers win ties, so a group
     # never gives more than its first ones.
-    take = np.where(known, np.minimum(groups.size[near], num_neighbors + 1), 0).reshape(-1)
-    point = groups.members[_ranges(groups.start[near].reshape(-1), take)]
-    owner = np.repeat(np.repeat(np.arange(count), keys.shape[1]), take)
-    offers = make_keys(np.repeat(weights_of(keys).reshape(-1), take), point)
+    offered = np.minimum(groups.size, num_neighbors + 1)
+    rows_at_once = max(1, _NUMBERS_AT_ONCE // (num_neighbors + 1))
+    for begin, end in _pieces(keys, offered):
+        own = make_keys(own_weights[begin:end], np.arange(begin, end))
+        near = np.concatenate([keys[begin:end], own[:, None]], axis=1)
+        best = _best_members(near, groups, offered, num_neighbors + 1)
+        first, last = groups.start[begin], groups.start[end - 1] + groups.size[end - 1]
+        owner = np.repeat(np.arange(end - begin), groups.size[begin:end])
+        for start in range(first, last, rows_at_once):
+            rows = groups.members[start : min(start + rows_at_once, last)]
+            lists = best[owner[start - first : start - first + len(rows)]]
+            # The list of a group serves each of its members, less the member itself, or the last
+            # one where the member is not in it.
+            kept = numbers_of(lists) != rows[:, None]
+            kept[kept.all(axis=1), -1] = False
+            result[rows] = lists[kept].reshape(len(rows), num_neighbors)
+    return result
+
+
+def _pieces(keys: Keys, offered: Rows) -> Iterator[tuple[int, int]]:
+    """Yields ranges of groups that are offered a bounded number of rows.
+
+    Args:
+        keys: The neighbors of each group, `[groups, k]`.
+        offered: How many rows each group offers, `[groups]`.
+    """
+    step = max(1, _NUMBERS_AT_ONCE // (keys.shape[1] + 1))
+    for start in range(0, len(keys), step):
+        part = keys[start : start + step]
+        known = part != NO_NEIGHBOR
+        counts = np.where(known, offered[np.where(known, numbers_of(part), 0)], 0).sum(axis=1)
+        total = np.cumsum(counts + offered[start : start + step])
+        cuts = np.flatnonzero(np.diff(total // _NUMBERS_AT_ONCE)) + 1
+        yield from itertools.pairwise(start + np.concatenate([[0], cuts, [len(part)]]))
+
+
+def _best_members(near: Keys, groups: EqualRows, offered: Rows, count: int) -> Keys:
+    """Returns the best rows for some groups, best first, `[m, count]`.
+
+    Args:
+        near: The groups that are near each of them, itself included, in any order, `[m, k]`.
+        groups: All groups' members.
+        offered: How many rows each group offers, `[groups]`.
+        count: How many rows are wanted.
+    """
+    known = near != NO_NEIGHBOR
+    owner = np.nonzero(known)[0]
+    group = numbers_of(near[known])
+    take = offered[group]
+    rows = groups.members[_ranges(groups.start[group], take)]
+    offers = make_keys(np.repeat(weights_of(near[known]), take), rows)
+    owner = np.repeat(owner, take)
     order = np.lexsort((-offers, owner))
     owner, offers = owner[order], offers[order]
-
-    # The list of a group serves each of its members, less the member itself.
-    length = np.minimum(np.bincount(owner, minlength=count), num_neighbors + 1)
-    begin = np.cumsum(np.bincount(owner, minlength=count)) - np.bincount(owner, minlength=count)
-    row_length = np.repeat(length, groups.size)
-    entry = offers[_ranges(np.repeat(begin, groups.size), row_length)]
-    source = np.repeat(groups.members, row_length)
-    other = numbers_of(entry) != source
-    source, entry = source[other], entry[other]
-    result = np.full((len(groups.members), num_neighbors), NO_NEIGHBOR)
-    order = np.argsort(source, kind="stable")
-    source, entry = source[order], entry[order]
-    counts = np.bincount(source, minlength=len(result))
-    rank = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
-    best = rank < num_neighbors
-    result[source[best], rank[best]] = entry[best]
-    return result
+    counts = np.bincount(owner, minlength=len(near))
+    turn = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    best = np.full((len(near), count), NO_NEIGHBOR)
+    kept = turn < count
+    best[owner[kept], turn[kept]] = offers[kept]
+    return best
 
 
 def _hash_rows(vectors: NDArray[np.float32]) -> NDArray[np.uint64]:

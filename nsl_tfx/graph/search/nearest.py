@@ -79,8 +79,8 @@ def nearest_neighbors(
 ) -> Neighbors:
     """Finds each row's nearest other rows.
 
-    The weight of a pair is its similarity in float64, rounded to millionths; equal weights are
-    ordered by row number. What is found depends on the vectors, hashes and seed alone, not on
+    The weight of a pair is its similarity in float64, as float32; equal weights are ordered by row
+    number. What is found depends on the vectors, hashes and seed alone, not on
     threads or blocks. A row is never its own neighbor; equal rows are each other's.
 
     The exact method takes time that grows with the square of the number of different rows; the

@@ -36,7 +36,7 @@ def similar_pairs(
     Args:
         vectors: One vector a row, `[rows, dimension]`, taken as float32; finite, and not zero for
             cosine similarity.
-        threshold: The smallest weight, which is rounded to millionths before it is compared.
+        threshold: The smallest weight; both are compared as float32.
         similarity: How vectors are compared.
         threads: How many work at once; all cores, or `OMP_NUM_THREADS`, when None.
         advance: Called with the share of the work done since its last call.

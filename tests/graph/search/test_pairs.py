@@ -15,7 +15,7 @@ def expected(vectors, threshold, similarity):
     elif similarity == "cosine":
         norms = np.linalg.norm(exact, axis=1)
         weights /= norms[:, None] * norms[None]
-    weights = np.round(weights, 6).astype(np.float32)
+    weights = weights.astype(np.float32)
     low, high = np.nonzero(np.triu(weights >= np.float32(threshold), 1))
     return list(zip(low.tolist(), high.tolist(), weights[low, high].tolist(), strict=True))
 
