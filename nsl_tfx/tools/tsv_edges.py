@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from nsl_tfx.graph import storage
+from nsl_tfx.graph.arrow_input import arrow_input
 from nsl_tfx.tools.graph_utils import read_tsv_graph
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -85,7 +86,7 @@ def _read_regular(path: str) -> TextEdges | None:
     types = {"f0": pa.binary(), "f1": pa.binary(), "f2": pa.float64()}
     try:
         table = pa_csv.read_csv(
-            pa.BufferReader(content),
+            arrow_input(content),
             pa_csv.ReadOptions(
                 autogenerate_column_names=True, block_size=_BYTES_IN_BLOCK, use_threads=False
             ),

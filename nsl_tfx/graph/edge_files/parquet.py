@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from nsl_tfx.configs import GraphImportConfig
 from nsl_tfx.graph import storage
+from nsl_tfx.graph.arrow_input import arrow_input
 from nsl_tfx.graph.edge_files.checking import EdgeRows
 from nsl_tfx.graph.edge_files.columns import find_columns
 from nsl_tfx.graph.edge_files.streams import COMPRESSIONS, read_chunks
@@ -53,7 +54,7 @@ def read_parquet(path: str, config: GraphImportConfig) -> Iterator[EdgeRows]:
 
 def _source(path: str) -> Any:
     if storage.is_remote(path) or path.endswith(tuple(COMPRESSIONS)):
-        return pa.BufferReader(b"".join(read_chunks(path)))
+        return arrow_input(b"".join(read_chunks(path)))
     # Whole in memory otherwise too: a damaged file that is mapped there would end the process.
     return pa.OSFile(path)
 
