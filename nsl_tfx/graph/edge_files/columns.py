@@ -25,6 +25,11 @@ class Columns(NamedTuple):
     total: int
     may_lack_weight: bool = False
 
+    @property
+    def counts(self) -> range:
+        """How many columns a row may have."""
+        return range(self.total - self.may_lack_weight, self.total + 1)
+
 
 def find_columns(names: Sequence[str], config: GraphImportConfig, where: str) -> Columns:
     """Returns the places of named columns.

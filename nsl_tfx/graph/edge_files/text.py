@@ -6,23 +6,23 @@ differs from the others, is read again line by line, which is slow but tells whi
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from nsl_tfx.configs import GraphFormat, GraphImportConfig, InvalidEdges
+from nsl_tfx.graph.arrow_input import arrow_input
 from nsl_tfx.graph.edge_files.checking import EdgeRows, invalid_edge, invalid_rows
 from nsl_tfx.graph.edge_files.columns import Columns, count_columns, find_columns
+from nsl_tfx.graph.edge_files.quoting import count_line_ends, find_regular_end, scan_rows
 from nsl_tfx.graph.edge_files.streams import read_chunks
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_QUOTE = b'"'
 # What a first line says that names columns, although it should not.
 _HEADER = (b"source", b"target")
 
@@ -48,11 +48,33 @@ class Lines:
         path: The file.
         first: Number of the first line, from 1.
         data: Their bytes.
+        is_last: Whether no row of them goes on after them.
     """
 
     path: str
     first: int
     data: bytes
+    is_last: bool
+
+
+class _Row(NamedTuple):
+    """A row of a block.
+
+    Attributes:
+        line: Number of the line that it begins in.
+        fields: None where the row is blank, or no row.
+        fault: Why it is no row; None where it is one.
+        end: Where the next row begins.
+    """
+
+    line: int
+    fields: list[bytes]
+    fault: str | None
+    end: int
+
+    @property
+    def is_blank(self) -> bool:
+        return not self.fields and self.fault is None
 
 
 def read_text(
@@ -74,57 +96,77 @@ def read_text(
     dialect = Dialect((config.delimiter or ("," if is_csv else "\t")).encode(), is_csv)
     has_header = is_csv if config.header is None else config.header
     columns: Columns | None = None
-    for lines in _blocks(path, dialect, chunk_bytes):
+    rest, line = b"", 1
+    for chunk, is_last in _chunks(path, chunk_bytes):
+        rest += chunk
+        end = len(rest) if is_last else _last_line_end(rest, dialect)
+        if not end:
+            continue
+        lines = Lines(path, line, rest[:end], is_last)
         if columns is None:
-            found = next(_fields(lines, dialect), None)
-            if found is None:
-                continue  # nothing but blank lines
-            last, fields = found
-            columns = _columns(path, last, fields, has_header, config)
+            first = _first_row(lines, dialect)
+            if first is None:
+                continue  # nothing but blank lines, or a row that goes on
+            columns = _columns(path, first, has_header, config)
             if has_header:
-                lines = _without_header(lines, last)
-        rows = _parse(lines, dialect, columns)
-        if rows is not None and not invalid_rows(rows).any():
-            yield rows, 0
-        else:
-            yield _parse_lines(lines, dialect, columns, config)
+                before = _count_lines(lines.data[: first.end], dialect)
+                lines = Lines(path, line + before, lines.data[first.end :], is_last)
+        rows, wrong, taken = _take_edges(lines, dialect, columns, config)
+        yield rows, wrong
+        rest, line = rest[end - len(lines.data) + taken :], lines.first
+        line += _count_lines(lines.data[:taken], dialect)
 
 
-def _blocks(path: str, dialect: Dialect, chunk_bytes: int | None) -> Iterator[Lines]:
-    """Yields whole lines, about a chunk of them each time."""
+def _chunks(path: str, chunk_bytes: int | None) -> Iterator[tuple[bytes, bool]]:
+    """Yields a file's content without byte order mark, and last nothing, which is marked."""
     chunks = read_chunks(path) if chunk_bytes is None else read_chunks(path, chunk_bytes)
-    rest, line, is_first = b"", 1, True
+    is_first = True
     for chunk in chunks:
-        if is_first:
-            if chunk.startswith(_UTF_16):
-                raise ValueError(
-                    f"Expected {path} to hold text in UTF-8, or any other whose delimiters are "
-                    "single bytes. Received: UTF-16. Save it as UTF-8."
-                )
-            chunk, is_first = chunk.removeprefix(_BYTE_ORDER_MARK), False
-        data = rest + chunk
-        end = _last_line_end(data, dialect)
-        rest = data[end:]
-        if end:
-            yield Lines(path, line, data[:end])
-            line += data.count(b"\n", 0, end)
-    if rest:
-        yield Lines(path, line, rest)
+        if is_first and chunk.startswith(_UTF_16):
+            raise ValueError(
+                f"Expected {path} to hold text in UTF-8, or any other whose delimiters are "
+                "single bytes. Received: UTF-16. Save it as UTF-8."
+            )
+        yield chunk.removeprefix(_BYTE_ORDER_MARK) if is_first else chunk, False
+        is_first = False
+    yield b"", True
 
 
 def _last_line_end(data: bytes, dialect: Dialect) -> int:
-    """Returns where the last whole line ends; a line end inside quotes is none."""
+    """Returns where the last whole line ends, be it in quotes or not."""
     end = data.rfind(b"\n") + 1
-    if dialect.quoted and data.count(_QUOTE):
-        while end and data.count(_QUOTE, 0, end) % 2:
-            end = data.rfind(b"\n", 0, end - 1) + 1
-    return end
+    # A carriage return that comes last may be followed by the other half of a line end.
+    return max(end, data.rfind(b"\r", end, -1) + 1) if dialect.quoted else end
 
 
-def _columns(
-    path: str, line: int, fields: Sequence[bytes], has_header: bool, config: GraphImportConfig
-) -> Columns:
-    where = f"line {line} of {path}"
+def _count_lines(data: bytes, dialect: Dialect) -> int:
+    return count_line_ends(data, 0, len(data)) if dialect.quoted else data.count(b"\n")
+
+
+def _take_edges(
+    lines: Lines, dialect: Dialect, columns: Columns, config: GraphImportConfig
+) -> tuple[EdgeRows, int, int]:
+    """Returns a block's edges, how many lines hold none, and the bytes of all whole rows."""
+    if dialect.quoted:
+        end = find_regular_end(lines.data, dialect.delimiter, lines.is_last)
+        if end is None:
+            return _parse_lines(lines, dialect, columns, config)
+        lines = dataclasses.replace(lines, data=lines.data[:end], is_last=True)
+    rows = _parse(lines, dialect, columns)
+    if rows is None or invalid_rows(rows).any():
+        return _parse_lines(lines, dialect, columns, config)
+    return rows, 0, len(lines.data)
+
+
+def _columns(path: str, first: _Row, has_header: bool, config: GraphImportConfig) -> Columns:
+    fields, fault = first.fields, first.fault
+    where = f"line {first.line} of {path}"
+    if fault is not None:
+        raise ValueError(
+            f"Expected {'the names of columns' if has_header else 'an edge'} in {where}. Received "
+            f"{fault}. Close the quote, double it inside of a field, or read the file as TSV, "
+            "which has no quotes."
+        )
     if has_header:
         names = [field.decode("utf-8", "backslashreplace") for field in fields]
         return find_columns(names, config, where)
@@ -134,11 +176,6 @@ def _columns(
             "columns. Set header=True if they are, and header=False if they are ids."
         )
     return count_columns(len(fields), config, where)
-
-
-def _without_header(lines: Lines, last: int) -> Lines:
-    rest = lines.data.split(b"\n", last - lines.first + 1)[last - lines.first + 1 :]
-    return Lines(lines.path, last + 1, rest[0] if rest else b"")
 
 
 def _parse(lines: Lines, dialect: Dialect, columns: Columns) -> EdgeRows | None:
@@ -152,14 +189,14 @@ def _parse(lines: Lines, dialect: Dialect, columns: Columns) -> EdgeRows | None:
         return None
     count, weight = columns.total, columns.weight
     if columns.may_lack_weight:
-        first = next(_fields(lines, dialect), None)
-        if first is not None and len(first[1]) == count - 1:
+        first = _first_row(lines, dialect)
+        if first is not None and len(first.fields) == count - 1:
             count, weight = count - 1, None
     places = [columns.source, columns.target, *([] if weight is None else [weight])]
     types = [pa.binary(), pa.binary(), pa.float64()]
     try:
         table = pa.csv.read_csv(
-            pa.BufferReader(data),
+            arrow_input(data),
             read_options=pa.csv.ReadOptions(
                 column_names=[str(place) for place in range(count)], block_size=len(data) + 1
             ),
@@ -191,41 +228,46 @@ def _parse(lines: Lines, dialect: Dialect, columns: Columns) -> EdgeRows | None:
 
 def _parse_lines(
     lines: Lines, dialect: Dialect, columns: Columns, config: GraphImportConfig
-) -> tuple[EdgeRows, int]:
-    """Parses a block line by line; returns its edges and how many lines hold none."""
+) -> tuple[EdgeRows, int, int]:
+    """Parses a block line by line; returns what `_take_edges` does."""
     ids: tuple[list[bytes], list[bytes]] = ([], [])
     weights, numbers = [], []
-    wrong = 0
-    for number, fields in _fields(lines, dialect):
+    wrong = taken = 0
+    for row in _rows(lines, dialect, columns.counts):
+        taken = row.end
+        if row.is_blank:
+            continue
         try:
-            weight = _weight(fields, columns, config)
+            weight = _weight(row, columns, config)
         except ValueError as error:
             if config.invalid_edges is InvalidEdges.ERROR:
-                raise invalid_edge(str(error), f"line {number} of {lines.path}") from None
+                raise invalid_edge(str(error), f"line {row.line} of {lines.path}") from None
             wrong += 1
             continue
-        ids[0].append(fields[columns.source])
-        ids[1].append(fields[columns.target])
+        ids[0].append(row.fields[columns.source])
+        ids[1].append(row.fields[columns.target])
         weights.append(weight)
-        numbers.append(number)
+        numbers.append(row.line)
     rows = EdgeRows(
         pa.array(ids[0], pa.binary()),
         pa.array(ids[1], pa.binary()),
         np.array(weights, np.float64),
         lambda row: f"line {numbers[row]} of {lines.path}",
     )
-    return rows, wrong
+    return rows, wrong, taken
 
 
-def _weight(fields: Sequence[bytes], columns: Columns, config: GraphImportConfig) -> float:
-    """Returns a line's weight.
+def _weight(row: _Row, columns: Columns, config: GraphImportConfig) -> float:
+    """Returns a row's weight.
 
     Raises:
-        ValueError: The line has too few or too many fields, or the weight is no number.
+        ValueError: It is no row, has too few or too many fields, or the weight is no number.
     """
-    least = columns.total - columns.may_lack_weight
-    if not least <= len(fields) <= columns.total:
-        wanted = str(columns.total) if least == columns.total else f"{least} or {columns.total}"
+    if row.fault is not None:
+        raise ValueError(row.fault)
+    fields = row.fields
+    if len(fields) not in columns.counts:
+        wanted = " or ".join(map(str, columns.counts))
         raise ValueError(f"{len(fields)} columns instead of {wanted}: {_shown(fields)}")
     if columns.weight is None or columns.weight >= len(fields):
         return config.default_weight
@@ -239,31 +281,24 @@ def _weight(fields: Sequence[bytes], columns: Columns, config: GraphImportConfig
         raise ValueError(f"{text!r} where the weight should stand") from None
 
 
-def _fields(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[bytes]]]:
-    """Yields the last line's number and the fields of each row that is not blank."""
+def _first_row(lines: Lines, dialect: Dialect) -> _Row | None:
+    """Returns the first row that is not blank."""
+    return next((row for row in _rows(lines, dialect, None) if not row.is_blank), None)
+
+
+def _rows(lines: Lines, dialect: Dialect, counts: range | None) -> Iterator[_Row]:
+    """Yields all rows of which none goes on after the block."""
     if dialect.quoted:
-        yield from _quoted_fields(lines, dialect)
+        for one in scan_rows(lines.data, dialect.delimiter, counts, lines.is_last):
+            fields = one.fields if len(one.fields) > 1 or any(map(bytes.strip, one.fields)) else []
+            yield _Row(lines.first + one.line, fields, one.fault, one.end)
         return
+    end = 0
     for number, line in enumerate(lines.data.split(b"\n"), lines.first):
+        end = min(end + len(line) + 1, len(lines.data))
         line = line.removesuffix(b"\r")
-        if line.strip() or dialect.delimiter in line:
-            yield number, line.split(dialect.delimiter)
-
-
-def _quoted_fields(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[bytes]]]:
-    # Latin-1 gives every byte a character and back, whatever the text's encoding.
-    text = io.StringIO(lines.data.decode("latin-1"), newline="")
-    reader = csv.reader(text, delimiter=dialect.delimiter.decode(), strict=True)
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            # One field that nobody can take for an edge.
-            fields = [f"({error})"]
-        if fields and (len(fields) > 1 or fields[0].strip()):
-            yield lines.first + reader.line_num - 1, [one.encode("latin-1") for one in fields]
+        is_row = line.strip() or dialect.delimiter in line
+        yield _Row(number, line.split(dialect.delimiter) if is_row else [], None, end)
 
 
 def _shown(fields: Sequence[bytes]) -> str:
