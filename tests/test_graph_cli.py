@@ -33,7 +33,7 @@ COUNT = 30
 VECTORS = np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float32)
 
 
-def write_examples(path, rows=range(COUNT), skip=()):
+def write_examples(path, rows=range(COUNT), skip=(), vectors=VECTORS):
     import tensorflow as tf
 
     records = []
@@ -41,7 +41,7 @@ def write_examples(path, rows=range(COUNT), skip=()):
         example = tf.train.Example()
         features = example.features.feature
         features["id"].bytes_list.value.append(b"%d" % row)
-        features["embedding"].float_list.value.extend(VECTORS[row])
+        features["embedding"].float_list.value.extend(vectors[row])
         features["label"].int64_list.value.append(row % 2)
         for name in skip:
             del features[name]
@@ -168,11 +168,11 @@ def test_help_names_the_commands():
     [
         (["build"], 2, "Missing argument 'EXAMPLES...'"),
         (["build", "x"], 2, "Missing option '--output'"),
-        (["build", "none", "--output", "out"], 1, "Error: Expected 'none' to name a file"),
+        (["build", "none", "--output", "out"], 1, "Received: 'none', but there is no such file."),
         (["build", "none", "--output", "out", "--method=best"], 2, "'best' is not one of"),
         (["build", "none", "--output", "out", "--num-neighbors=0"], 2, "not in the range"),
         (["build", "none", "--output", "out", "--similarity-threshold=2"], 1,
-         "Error: Expected SimilarityGraphConfig.similarity_threshold in [-1, 1]"),
+         "Error: Expected --similarity-threshold in [-1, 1]"),
         (["stats"], 2, "Missing argument 'FOLDER'"),
         (["stats", "none"], 1, "graph.json is missing"),
         (["stats", "none", "--plot", "x.pdf"], 1, "to end in .png or .svg"),
@@ -181,7 +181,7 @@ def test_help_names_the_commands():
         (["export", "none", "x", "--to", "tsv"], 1, "graph.json is missing"),
         (["import", "none.tsv", "--output", "out"], 1, "none.tsv"),
         (["pack", "a", "b", "c"], 2, "Missing argument 'OUTPUT'"),
-        (["pack", "a", "b", "c", "d"], 1, "Error: Expected 'a' to name a file"),
+        (["pack", "a", "b", "c", "d"], 1, "Received: 'a', but there is no such file."),
         (["no-such-command"], 2, "No such command"),
     ],
 )  # fmt: skip
@@ -198,8 +198,34 @@ def test_an_example_without_its_vector_is_named_and_nothing_is_written(tmp_path)
     write_examples(tmp_path / "x", skip=["embedding"])
     result = invoke("build", tmp_path / "x", "--output", tmp_path / "graph")
     assert result.exit_code == 1
-    assert "Error: Expected a vector in the feature 'embedding'" in result.output
+    assert "Error: Expected the feature 'embedding' in the examples of" in result.output
+    assert "with the features: 'id', 'label'. Name the feature that holds" in result.output
     assert not list(tmp_path.glob("graph/*"))
+
+
+@pytest.mark.parametrize("invalid", ["error", "drop"])
+@pytest.mark.parametrize(
+    ("option", "near"), [("id", "id"), ("embedding", "embedding"), ("label", "label")]
+)
+def test_a_wrong_feature_is_told_beside_those_that_there_are(
+    examples, tmp_path, option, near, invalid
+):
+    result = invoke("build", examples, "--output", tmp_path / "x", f"--{option}-feature={near}s",
+                    f"--invalid-examples={invalid}")  # fmt: skip
+    assert result.exit_code == 1
+    assert f"Expected the feature '{near}s' in the examples of" in result.output
+    assert "features: 'embedding', 'id', 'label'." in result.output
+    assert f"Did you mean '{near}'?" in result.output
+    assert f"--{option}-feature" in result.output
+
+
+def test_settings_are_called_as_the_options_that_were_typed(tmp_path):
+    (tmp_path / "x.tsv").write_text("source\ttarget\n1\t2\n")
+    (tmp_path / "x.csv").write_text("from,to\n1,2\n")
+    for name, text in {"x.tsv": "Set --header if they are, and --no-header if they are ids.",
+                       "x.csv": "Name the one that holds it in --source."}.items():  # fmt: skip
+        result = invoke("import", tmp_path / name, "--output", tmp_path / "out")
+        assert text in result.output
 
 
 def test_examples_that_cannot_be_nodes_are_dropped_on_demand(examples, tmp_path):
@@ -222,6 +248,11 @@ def test_examples_that_cannot_be_nodes_are_dropped_on_demand(examples, tmp_path)
     assert found.to_arrow() == expected.to_arrow()
     drops = {"missing_id": 1, "missing_vector": 1, "zero": 1, "not_finite": 2, "other_dimension": 1}
     assert found.info["drops"] == {**expected.info["drops"], **drops}
+    write_examples(tmp_path / "zeros", [0], vectors=np.zeros((1, 4)))
+    result = invoke("build", tmp_path / "zeros", "--output", tmp_path / "x",
+                    "--invalid-examples=drop")  # fmt: skip
+    assert "1 examples, all of which were dropped: 1 whose vector is zero" in result.output
+    assert "Set --invalid-examples error to be told" in result.output
     result = invoke("build", tmp_path / "odd", "--output", tmp_path / "x")
     assert result.exit_code == 1
     assert "record 1, counted from 0, of" in " ".join(result.output.split())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from nsl_tfx.configs import SimilarityGraphConfig
+import pyarrow as pa
+
+from nsl_tfx.configs import InvalidExamples, SimilarityGraphConfig
 from nsl_tfx.graph.blocks import Block, join_blocks, read_blocks
 from nsl_tfx.graph.dimensions import choose_dimension, count_dimensions
+from nsl_tfx.graph.feature_names import absent_feature
 from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.tools.progress import Advance, progress
 
@@ -20,6 +23,14 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _RATE = 12e9
 # What a search holds beside the embeddings: a copy of unit length, and blocks of products.
 _COPIES = 3
+_CAUSES = {
+    "missing_id": "without an id",
+    "missing_vector": "without a vector",
+    "not_finite": "whose vector holds NaN or infinity",
+    "zero": "whose vector is zero, for which cosine similarity is not defined",
+    "too_large": "whose vector is too long for float32",
+    "other_dimension": "whose vector has another length than most",
+}
 
 
 def find_files(paths: Paths) -> list[str]:
@@ -39,14 +50,22 @@ def find_files(paths: Paths) -> list[str]:
     for path in [os.fspath(one) for one in given]:
         found = _matching(path)
         if not found:
-            raise FileNotFoundError(
-                f"Expected {path!r} to name a file, or to be a glob that matches some. Received "
-                f"no such file. Of a folder's files, say which: {path.rstrip('/')}/*."
-            )
+            raise _no_file(path)
         files.update(found)
     if not files:
         raise FileNotFoundError("Expected at least one file. Received none.")
     return sorted(files)
+
+
+def _no_file(path: str) -> FileNotFoundError:
+    if "://" not in path and os.path.isdir(path):
+        text = f"Received: {path!r}, which is a folder. Say which of its files: "
+        return FileNotFoundError(f"Expected a file. {text}{os.path.join(path, '*')!r}.")
+    if glob.has_magic(path):
+        text = f"Expected a glob that matches files. Received: {path!r}, which matches none."
+    else:
+        text = f"Expected a file. Received: {path!r}, but there is no such file."
+    return FileNotFoundError(f"{text} Check the path.")
 
 
 def check_output(output: str, inputs: Iterable[str]) -> None:
@@ -72,27 +91,72 @@ def read_embeddings(paths: Paths, config: SimilarityGraphConfig) -> tuple[Block,
     Raises:
         FileNotFoundError: A path names no file.
         ValueError: A file is damaged, or an example cannot be a node and is not to be dropped; or
-            there is no node.
+            there is no node, or no example has the label that is asked for.
     """
     # Arrow's reader of tf.Examples loads what neither a config nor a help text needs.
     from nsl_tfx.io.decoding import decode_features
 
-    features = [config.id_feature, config.embedding_feature or ""]
-    features += [config.label_feature] if config.label_feature else []
+    files = find_files(paths)
+    absent = _features(config)
+    strict = config.invalid_examples is InvalidExamples.ERROR
     drops: Counter[str] = Counter()
     blocks: list[Block] = []
+    first: RecordBlock | None = None
     with progress("Reading", None, "examples") as advance:
-        for records in _counted(find_files(paths), advance):
-            found, dropped = read_blocks(decode_features(records, features), config, records)
+        for records in _counted(files, advance):
+            batch = decode_features(records, _features(config))
+            lacks = [name for name in batch.schema.names if pa.types.is_null(batch[name].type)]
+            if strict and records[2]:
+                _check_needed(lacks, records, config)
+            first = first or (records if records[2] else None)
+            absent = {name: cure for name, cure in absent.items() if name in lacks}
+            found, dropped = read_blocks(batch, config, records)
             blocks += found
             drops.update(dropped)
+    if first is not None:
+        for name, cure in absent.items():
+            raise absent_feature(name, first, cure)
     blocks = _of_one_dimension(blocks, config, drops)
     if not blocks:
-        found_text = f"none that can be a node: {dict(drops)}" if drops else "none"
-        raise ValueError(
-            f"Expected examples in the files {paths}. Received {found_text}. Name other files."
-        )
+        raise _no_node(files, drops)
     return join_blocks(blocks, config.embedding_feature or ""), dict(drops)
+
+
+def _features(config: SimilarityGraphConfig) -> dict[str, str]:
+    """Returns the features that are read, and what to do where no example has one of them."""
+    features = {
+        config.id_feature: (
+            "Name the feature that holds the id, or give the examples ids first, as "
+            "ExampleIdentifier does."
+        ),
+        config.embedding_feature or "": "Name the feature that holds the vectors.",
+    }
+    if config.label_feature is not None:
+        features.setdefault(config.label_feature, "Name another label_feature, or none.")
+    return features
+
+
+def _check_needed(
+    lacks: Iterable[str], records: RecordBlock, config: SimilarityGraphConfig
+) -> None:
+    """Raises ValueError where no example of a block has a feature that all of them need."""
+    for name, cure in _features(config).items():
+        if name in lacks and name != config.label_feature:
+            raise absent_feature(name, records, cure)
+
+
+def _no_node(files: Sequence[str], drops: Mapping[str, int]) -> ValueError:
+    where = files[0] if len(files) == 1 else f"the {len(files)} files"
+    if not drops:
+        return ValueError(
+            f"Expected examples in {where}. Received none. Name other files."
+        )
+    causes = ", ".join(f"{count:,} {_CAUSES.get(cause, cause)}" for cause, count in drops.items())
+    return ValueError(
+        f"Expected an example that can be a node in {where}. Received {sum(drops.values()):,} "
+        f"examples, all of which were dropped: {causes}. Set invalid_examples='error' to be told "
+        "where the first one is."
+    )
 
 
 def describe_search(rows: int, dimension: int) -> str:

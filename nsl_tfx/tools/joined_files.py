@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from nsl_tfx.configs import GraphNeighborConfig, TieOrder
 from nsl_tfx.graph.choosing import choose_neighbors, first_of_each
+from nsl_tfx.graph.feature_names import absent_feature, feature_names
 from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.packing import Packer, pack_rows
-from nsl_tfx.graph.rows import RowReader
-from nsl_tfx.io import read_record_blocks
+from nsl_tfx.graph.rows import RowReader, Rows
+from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.tools.embeddings import format_bytes
 from nsl_tfx.tools.progress import Advance, progress
 from nsl_tfx.tools.tsv_edges import read_tsv_edges
@@ -136,6 +138,18 @@ def describe_files(files: Sequence[str]) -> str:
     return f"Examples of {len(files)} files take {size} of memory{more}{elsewhere}."
 
 
+def _read_rows(reader: RowReader, block: RecordBlock, id_feature: str) -> Rows:
+    try:
+        return reader.read(block, "")
+    except ValueError as error:
+        with contextlib.suppress(ValueError):  # which the first one tells of, with its place
+            # Where no example has it, it is the name that is wrong.
+            if id_feature not in feature_names(block):
+                cure = "Name the feature that holds the id, or give the examples ids first."
+                error = absent_feature(id_feature, block, cure)
+        raise error from None
+
+
 def _read_examples(files: Sequence[str], id_feature: str) -> tuple[list[bytes], list[bytes]]:
     """Returns ids and records.
 
@@ -148,7 +162,7 @@ def _read_examples(files: Sequence[str], id_feature: str) -> tuple[list[bytes], 
     with progress("Reading", None, "examples") as advance:
         for file in files:
             for block in read_record_blocks(file):
-                rows = reader.read(block, "")
+                rows = _read_rows(reader, block, id_feature)
                 for number, identity in enumerate(rows.ids, start=block[1]):
                     there = place.setdefault(identity, (file, number))
                     if there != (file, number):
