@@ -193,5 +193,5 @@ def _nodes(
 ) -> pa.RecordBatch:
     block, batch = decoded
     ids = read_ids(batch, id_feature, block)
-    labels = None if label_feature is None else read_single_values(batch, label_feature)
+    labels = None if label_feature is None else read_single_values(batch, label_feature, block)
     return node_batch(ids, labels, split)

@@ -40,7 +40,7 @@ def read_ids(batch: pa.RecordBatch, feature: str, source: RecordBlock | None = N
         >>> read_ids(pa.record_batch([pa.array([[7], [12]])], ["id"]), "id")
         [b'7', b'12']
     """
-    ids = read_single_values(batch, feature)
+    ids = read_single_values(batch, feature, source)
     missing = np.array([not identity for identity in ids], bool)
     if missing.any():
         raise ValueError(
@@ -52,8 +52,15 @@ def read_ids(batch: pa.RecordBatch, feature: str, source: RecordBlock | None = N
     return [value for value in ids if value]
 
 
-def read_single_values(batch: pa.RecordBatch, feature: str) -> list[bytes | None]:
+def read_single_values(
+    batch: pa.RecordBatch, feature: str, source: RecordBlock | None = None
+) -> list[bytes | None]:
     """Returns each row's single value as bytes, an integer as its digits; None where it lacks.
+
+    Args:
+        batch: The examples' features.
+        feature: The one that holds the values.
+        source: Where the examples come from, for the errors' texts.
 
     Raises:
         ValueError: A row has several values, or they are neither bytes nor integers.
@@ -61,10 +68,12 @@ def read_single_values(batch: pa.RecordBatch, feature: str) -> list[bytes | None
     values, lengths = _list_column(batch, feature)
     if values is None:
         return [None] * batch.num_rows
-    if lengths.max(initial=0) > 1:
+    several = np.flatnonzero(lengths > 1)
+    if len(several):
         raise ValueError(
             f"Expected at most one value of the feature {feature!r} in an example. "
-            f"Received: {lengths.max()}."
+            f"Received: {lengths[several[0]]}{_place(source, several)}. Name another feature, or "
+            "leave one value of each."
         )
     texts: Iterable[bytes]
     if pa.types.is_integer(values.type):
@@ -73,7 +82,9 @@ def read_single_values(batch: pa.RecordBatch, feature: str) -> list[bytes | None
         texts = values.to_pylist()
     else:
         raise ValueError(
-            f"Expected bytes or integers in the feature {feature!r}. Received: {values.type}."
+            f"Expected bytes or integers in the feature {feature!r}. Received: {values.type}"
+            f"{_place(source, np.flatnonzero(lengths))}. Name another feature, or write it as "
+            "integers."
         )
     remaining = iter(texts)
     return [next(remaining) if length else None for length in lengths]
@@ -112,12 +123,16 @@ def read_blocks(
             another kind than it has to be.
     """
     strict = config.invalid_examples is InvalidExamples.ERROR
-    ids = read_ids(batch, config.id_feature, source) if strict else _known_ids(batch, config)
-    values, lengths = _vectors(batch, config)
+    ids = (
+        read_ids(batch, config.id_feature, source)
+        if strict
+        else [one or b"" for one in read_single_values(batch, config.id_feature, source)]
+    )
+    values, lengths = _vectors(batch, config, source)
     labels = (
         [None] * len(ids)
         if config.label_feature is None
-        else read_single_values(batch, config.label_feature)
+        else read_single_values(batch, config.label_feature, source)
     )
     drops: dict[str, int] = {}
     kept = np.array([bool(identity) for identity in ids], bool)
@@ -192,12 +207,8 @@ def check_dimensions(ids: Sequence[bytes], lengths: NDArray[np.int64], feature: 
         )
 
 
-def _known_ids(batch: pa.RecordBatch, config: SimilarityGraphConfig) -> list[bytes]:
-    return [identity or b"" for identity in read_single_values(batch, config.id_feature)]
-
-
 def _vectors(
-    batch: pa.RecordBatch, config: SimilarityGraphConfig
+    batch: pa.RecordBatch, config: SimilarityGraphConfig, source: RecordBlock | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Returns all vectors' numbers, flat, and how many each row has."""
     feature = vectors_name(config)
@@ -205,7 +216,10 @@ def _vectors(
     if values is None:
         return np.zeros(0, np.float32), lengths
     if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
-        raise ValueError(f"Expected numbers in the feature {feature!r}. Received: {values.type}.")
+        raise ValueError(
+            f"Expected numbers in the feature {feature!r}. Received: {values.type}"
+            f"{_place(source, np.flatnonzero(lengths))}. Name the feature that holds the vectors."
+        )
     with np.errstate(over="ignore"):  # becomes infinite, and is found as that
         return values.to_numpy(zero_copy_only=False).astype(np.float32), lengths
 

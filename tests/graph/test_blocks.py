@@ -1,11 +1,19 @@
 """From record batches to ids, vectors and labels."""
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from nsl_tfx.configs import SimilarityGraphConfig
-from nsl_tfx.graph.blocks import join_blocks, read_block, read_ids, read_single_values
+from nsl_tfx.graph.blocks import (
+    join_blocks,
+    read_block,
+    read_blocks,
+    read_ids,
+    read_single_values,
+)
 
 CONFIG = SimilarityGraphConfig(embedding_feature="x", label_feature="y")
 
@@ -80,6 +88,25 @@ def test_a_slice_of_a_batch():
 def test_bad_examples_are_named(columns, message):
     with pytest.raises(ValueError, match=message):
         read_block(batch(**columns), CONFIG)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"id": ([[b"a"], [b"b", b"b"], [b"c"]], BYTES)},
+        {"id": ([None, [0.5], [0.5]], FLOATS)},
+        {"id": ([[b"a"], [b""], [b"c"]], BYTES)},
+        {"x": ([[1], None, []], FLOATS)},
+        {"x": ([[1], [np.nan], [1]], FLOATS)},
+        {"x": ([None, [b"u"], [b"u"]], BYTES)},
+        {"y": ([[1], [1, 2], [1, 2]], INTS)},
+        {"y": ([None, [0.5], [0.5]], FLOATS)},
+    ],
+)
+def test_the_first_bad_example_is_named_with_its_file_and_record(columns):
+    with pytest.raises(ValueError, match=r"record 41, counted from 0, of some/file\)") as error:
+        read_blocks(batch(**columns), CONFIG, ("some/file", 40, []))
+    assert re.search(r"\. (Name|Repair|Leave)", str(error.value))
 
 
 def test_join_keeps_rows_together():
