@@ -98,7 +98,7 @@ def test_ids_may_be_integers(build, schema):
 
 def test_replaces_what_an_earlier_try_left(build, artifacts, files_of):
     expected = files_of(build({"train": [ROWS]}, name="clean").uri)
-    for path in ("graph.json", "edges-00000-of-00001.parquet", ".staging/rest"):
+    for path in ("graph.json", "edges-00000-of-00001.parquet", ".staging-1-0/rest"):
         file = artifacts.folder / "graph" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"left over")
