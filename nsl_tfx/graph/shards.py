@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from nsl_tfx.graph import storage
 from nsl_tfx.graph.hashing import hash_ids
-from nsl_tfx.io.record_writer import write_record_file
+from nsl_tfx.graph.publishing import published
+from nsl_tfx.io.record_writer import write_records_to
 
 BYTES_IN_SHARD = 128 << 20
 
@@ -76,11 +77,13 @@ def sort_rows(
 
 
 def write_shard(folder: str, split: str, shard: int, shards: int, records: Iterable[bytes]) -> str:
-    """Writes `Split-<split>/data_tfrecord-SSSSS-of-NNNNN.gz`; returns its path."""
+    """Writes `Split-<split>/data_tfrecord-SSSSS-of-NNNNN.gz`, whole; returns its path."""
     split_folder = storage.join(folder, f"Split-{split}")
-    storage.make_folder(split_folder)
     path = storage.join(split_folder, f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz")
-    write_record_file(path, records)
+    # A reader of a split takes every file of its folder, so that none may be left there by a worker
+    # that is killed.
+    with published(path, compress=False, unfinished_in=folder) as file:
+        write_records_to(file, records, compress=True)
     return path
 
 

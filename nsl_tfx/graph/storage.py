@@ -12,10 +12,8 @@ import glob
 import os
 from typing import Any
 
-
-def is_remote(path: str) -> bool:
-    """Tells whether a path has a scheme, so that TensorFlow opens it."""
-    return "://" in path
+from nsl_tfx.graph.publishing import published
+from nsl_tfx.io.folders import is_remote as is_remote
 
 
 def _gfile() -> Any:
@@ -44,27 +42,24 @@ def read_bytes(path: str) -> bytes:
 
 
 def write_bytes(path: str, content: bytes) -> None:
-    """Writes a file, and makes its folder first."""
-    make_folder(path.rsplit("/", 1)[0])
-    if not is_remote(path):
-        with open(path, "wb") as file:
-            file.write(content)
-        return
-    with _gfile().GFile(path, "wb") as file:
+    """Writes a file, which appears whole or not at all; makes its folder first."""
+    with published(path, compress=False) as file:
         file.write(content)
 
 
-def make_folder(path: str) -> None:
-    """Makes a folder and those above it, where they are missing."""
-    if is_remote(path):
-        _gfile().makedirs(path)
-    else:
-        os.makedirs(path, exist_ok=True)
+def size_of(path: str) -> int:
+    """Returns how many bytes a file has."""
+    return int(_gfile().stat(path).length) if is_remote(path) else os.path.getsize(path)
 
 
 def exists(path: str) -> bool:
     """Tells whether there is such a file or folder."""
     return bool(_gfile().exists(path)) if is_remote(path) else os.path.exists(path)
+
+
+def is_folder(path: str) -> bool:
+    """Tells whether there is such a folder."""
+    return bool(_gfile().isdir(path)) if is_remote(path) else os.path.isdir(path)
 
 
 def matching(folder: str, pattern: str) -> list[str]:
