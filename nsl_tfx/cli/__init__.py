@@ -5,11 +5,17 @@ Help texts must not cost what the commands need, so each command imports that in
 
 from __future__ import annotations
 
-import click
+import sys
 
-from nsl_tfx.cli.demo import demo
-from nsl_tfx.cli.graph import graph
-from nsl_tfx.version import __version__
+try:
+    import click
+
+    from nsl_tfx.cli.demo import demo
+    from nsl_tfx.cli.graph import graph
+    from nsl_tfx.version import __version__
+except KeyboardInterrupt:
+    # The first tenth of a second of a command; later ones are caught where they come.
+    sys.exit(130)
 
 __all__ = ["main"]
 

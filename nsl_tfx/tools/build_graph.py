@@ -144,8 +144,9 @@ def main(embedding_files: tuple[str, ...], output_graph_path: str, **settings: A
     The files are TFRecords of tf.Examples; the output holds lines of source, target and weight,
     parted by tabs. All pairs are compared, so the options of hashing have no effect.
 
-    Example: python -m nsl_tfx.tools.build_graph --similarity_threshold=0.9 train*.tfr graph.tsv
-    """
+    \b
+    Example: python -m nsl_tfx.tools.build_graph train*.tfr graph.tsv
+    """  # noqa: D301 - click reads the mark
     with plain_errors():
         build_graph(embedding_files, output_graph_path, **settings)
 

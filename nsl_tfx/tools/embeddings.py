@@ -14,6 +14,7 @@ from nsl_tfx.graph.blocks import Block, join_blocks, read_blocks
 from nsl_tfx.graph.dimensions import choose_dimension, count_dimensions
 from nsl_tfx.graph.feature_names import absent_feature
 from nsl_tfx.io import RecordBlock, read_record_blocks
+from nsl_tfx.tools.amounts import format_bytes, format_seconds
 from nsl_tfx.tools.progress import Advance, progress
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -148,9 +149,7 @@ def _check_needed(
 def _no_node(files: Sequence[str], drops: Mapping[str, int]) -> ValueError:
     where = files[0] if len(files) == 1 else f"the {len(files)} files"
     if not drops:
-        return ValueError(
-            f"Expected examples in {where}. Received none. Name other files."
-        )
+        return ValueError(f"Expected examples in {where}. Received none. Name other files.")
     causes = ", ".join(f"{count:,} {_CAUSES.get(cause, cause)}" for cause, count in drops.items())
     return ValueError(
         f"Expected an example that can be a node in {where}. Received {sum(drops.values()):,} "
@@ -173,29 +172,6 @@ def describe_search(rows: int, dimension: int) -> str:
         f"{rows:,} vectors of {dimension:,} numbers: at most about {format_seconds(seconds)} on "
         f"{cores} cores and {format_bytes(memory)} of memory, beside the edges."
     )
-
-
-def format_seconds(seconds: float) -> str:
-    """Returns a time as text.
-
-    Example:
-        >>> format_seconds(5), format_seconds(200), format_seconds(8000)
-        ('5 s', '3 min', '2.2 h')
-    """
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
-
-
-def format_bytes(count: float) -> str:
-    """Returns a number of bytes as text.
-
-    Example:
-        >>> format_bytes(200), format_bytes(3 << 20), format_bytes(5 << 29)
-        ('1 MiB', '3 MiB', '2.5 GiB')
-    """
-    mebibytes = count / (1 << 20)
-    return f"{max(1, round(mebibytes))} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:,.1f} GiB"
 
 
 def _of_one_dimension(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
@@ -18,11 +17,37 @@ from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.packing import Packer, pack_rows
 from nsl_tfx.graph.rows import RowReader, Rows
 from nsl_tfx.io import RecordBlock, read_record_blocks
-from nsl_tfx.tools.embeddings import format_bytes
+from nsl_tfx.tools.amounts import count_of, format_bytes
 from nsl_tfx.tools.progress import Advance, progress
 from nsl_tfx.tools.tsv_edges import read_tsv_edges
 
 _ROWS_AT_ONCE = 1 << 10
+
+
+@dataclasses.dataclass(frozen=True)
+class PackCounts:
+    """What was packed.
+
+    Attributes:
+        examples: Examples that were written.
+        neighbors: Neighbors in all of them.
+        alone: Examples without a neighbor.
+        dangling: Edges of which an end has no example.
+    """
+
+    examples: int
+    neighbors: int
+    alone: int
+    dangling: int
+
+    def __str__(self) -> str:
+        text = (
+            f"{count_of(self.examples, 'example')} with {count_of(self.neighbors, 'neighbor')}, "
+            f"{self.alone:,} of them without one"
+        )
+        if not self.dangling:
+            return text
+        return f"{text}; {count_of(self.dangling, 'edge')} left out for want of an example"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,6 +61,7 @@ class JoinedFiles:
         source: Row in `records` of each edge's start, `[edges]`.
         target: Of its end.
         weight: float64 `[edges]`.
+        dangling: How many of the files' edges have an end without an example.
     """
 
     records: Sequence[bytes]
@@ -44,6 +70,7 @@ class JoinedFiles:
     source: NDArray[np.int64]
     target: NDArray[np.int64]
     weight: NDArray[np.float64]
+    dangling: int
 
     @classmethod
     def read(
@@ -89,22 +116,36 @@ class JoinedFiles:
         row = np.full(len(found), -1, np.int64)
         row[node] = np.arange(len(node))
         source, target = row[source], row[target]
-        kept = (source >= 0) & (source < num_labeled) & (target >= 0)
-        return cls(records, num_labeled, node, source[kept], target[kept], weight[kept])
+        joined = (source >= 0) & (target >= 0)
+        dangling = int((~joined[: len(edges.weight)]).sum())
+        kept = joined & (source < num_labeled)
+        return cls(records, num_labeled, node, source[kept], target[kept], weight[kept], dangling)
 
-    def pack(self, max_neighbors: int | None, advance: Advance) -> Iterator[bytes]:
-        """Yields the labeled examples with their neighbors.
+    def choose(self, max_neighbors: int | None) -> NDArray[np.int64]:
+        """Returns the edges to the neighbors that are packed, best first for each example.
 
         Args:
             max_neighbors: Neighbors of an example; all when None.
+        """
+        return choose_neighbors(
+            self.source, self.node[self.target], self.weight, max_neighbors, TieOrder.HIGHEST_ID
+        )
+
+    def count(self, chosen: NDArray[np.int64]) -> PackCounts:
+        """Returns what packing the chosen edges makes."""
+        alone = self.num_labeled - len(np.unique(self.source[chosen]))
+        return PackCounts(self.num_labeled, len(chosen), alone, self.dangling)
+
+    def pack(self, chosen: NDArray[np.int64], advance: Advance) -> Iterator[bytes]:
+        """Yields the labeled examples with their neighbors.
+
+        Args:
+            chosen: The edges to their neighbors, as `choose` returns them.
             advance: Is told of so many more examples.
 
         Raises:
             ValueError: A new feature's name is taken.
         """
-        chosen = choose_neighbors(
-            self.source, self.node[self.target], self.weight, max_neighbors, TieOrder.HIGHEST_ID
-        )
         rows = pack_rows(
             Packer(GraphNeighborConfig()),
             self.records,
@@ -142,12 +183,17 @@ def _read_rows(reader: RowReader, block: RecordBlock, id_feature: str) -> Rows:
     try:
         return reader.read(block, "")
     except ValueError as error:
-        with contextlib.suppress(ValueError):  # which the first one tells of, with its place
-            # Where no example has it, it is the name that is wrong.
-            if id_feature not in feature_names(block):
-                cure = "Name the feature that holds the id, or give the examples ids first."
-                error = absent_feature(id_feature, block, cure)
-        raise error from None
+        raise _absent_id(block, id_feature) or error from None
+
+
+def _absent_id(block: RecordBlock, id_feature: str) -> ValueError | None:
+    """Returns an error where no example of a block has the id: then its name is wrong."""
+    cure = "Name the feature that holds the id, or give the examples ids first."
+    try:
+        lacks = id_feature not in feature_names(block)
+    except ValueError:  # a record that is no tf.Example, of which the reader tells the place
+        return None
+    return absent_feature(id_feature, block, cure) if lacks else None
 
 
 def _read_examples(files: Sequence[str], id_feature: str) -> tuple[list[bytes], list[bytes]]:

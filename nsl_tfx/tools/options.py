@@ -52,7 +52,7 @@ def name_options(text: str, options: Mapping[str, Flags]) -> str:
     text = re.sub(several, lambda found: _all(found[1], name, options), text)
     value = r"'\w+'|'[^']*'|[^\s,;)]*[^\s,;.)]"
     text = re.sub(
-        rf"(?<![\w'\"/.-])({name})=({value})", lambda found: _set(*found.groups(), options), text
+        rf"(?<![\w'\"/.-])({name})=({value})", lambda found: _set(found[1], found[2], options), text
     )
     text = re.sub(
         rf"\b([Ss]et) (?:the )?({name})\b(?![='])",

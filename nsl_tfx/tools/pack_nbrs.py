@@ -14,6 +14,7 @@ from nsl_tfx.tools.commands import plain_errors
 
 if TYPE_CHECKING:
     from nsl_tfx.tools.embeddings import Paths
+    from nsl_tfx.tools.joined_files import PackCounts
 
 
 def pack_nbrs(
@@ -55,6 +56,27 @@ def pack_nbrs(
             of a neighbor that is called `weight` is one: it would replace the edge's weight. Or the
             output is one of the inputs.
     """
+    pack_files(
+        labeled_examples_path,
+        unlabeled_examples_path,
+        graph_path,
+        output_training_data_path,
+        add_undirected_edges,
+        max_nbrs,
+        id_feature_name,
+    )
+
+
+def pack_files(
+    labeled_examples_path: Paths,
+    unlabeled_examples_path: Paths | None,
+    graph_path: Paths,
+    output_training_data_path: str | os.PathLike[str],
+    add_undirected_edges: bool,
+    max_nbrs: int | None,
+    id_feature_name: str,
+) -> PackCounts:
+    """Does what `pack_nbrs` does, and returns what was packed."""
     from nsl_tfx.graph.publishing import published
     from nsl_tfx.io.record_writer import write_records_to
     from nsl_tfx.tools.embeddings import check_output, find_files
@@ -69,11 +91,13 @@ def pack_nbrs(
     check_output(output, [*labeled, *unlabeled, *graph])
     tell(describe_files([*labeled, *unlabeled]))
     joined = JoinedFiles.read(labeled, unlabeled, graph, id_feature_name, add_undirected_edges)
+    chosen = joined.choose(max_nbrs)
     with (
         progress("Packing", joined.num_labeled, "examples") as advance,
         published(output, compress=False) as file,
     ):
-        write_records_to(file, joined.pack(max_nbrs, advance), output.endswith(".gz"))
+        write_records_to(file, joined.pack(chosen, advance), output.endswith(".gz"))
+    return joined.count(chosen)
 
 
 _UNDIRECTED = "add_undirected_edges"
@@ -118,8 +142,9 @@ def main(**settings: Any) -> None:
     UNLABELED_EXAMPLES_PATH may be '' where there are none. GRAPH_PATH names a file of lines of
     source, target and perhaps weight, parted by tabs.
 
-    Example: python -m nsl_tfx.tools.pack_nbrs --max_nbrs=5 labeled.tfr '' graph.tsv packed.tfr
-    """
+    \b
+    Example: python -m nsl_tfx.tools.pack_nbrs --max_nbrs=5 a.tfr '' graph.tsv b.tfr
+    """  # noqa: D301 - click reads the mark
     with plain_errors():
         pack_nbrs(**settings)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import nsl_tfx as nsl
 from nsl_tfx.io.record_writer import write_record_file
 from nsl_tfx.io.tfrecords import read_record_blocks
-from nsl_tfx.tools.pack_nbrs import main, pack_nbrs
+from nsl_tfx.tools.pack_nbrs import main, pack_files, pack_nbrs
 from nsl_tfx.tools.tsv_edges import read_tsv_edges
 
 
@@ -280,6 +280,31 @@ def test_a_graph_without_edges(tmp_path, content_):
     path = tmp_path / "graph.tsv"
     path.write_bytes(content_)
     assert len(read_tsv_edges([str(path), str(path)]).source) == 0
+
+
+@pytest.mark.parametrize(
+    ("graph", "most", "text"),
+    [
+        ("a\tb\na\tc\na\tx\nc\ta\n", None, "3 examples with 2 neighbors, 2 of them without one; "
+         "1 edge left out for want of an example"),
+        ("a\tb\na\tc\n", 1, "3 examples with 1 neighbor, 2 of them without one"),
+        ("x\ty\n", None, "3 examples with 0 neighbors, 3 of them without one; "
+         "1 edge left out for want of an example"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_what_was_packed_is_counted(tmp_path, graph, most, text, both_ways):
+    write_record_file(str(tmp_path / "labeled"), LABELED)
+    write_record_file(str(tmp_path / "unlabeled"), UNLABELED)
+    (tmp_path / "graph").write_text(graph)
+    paths = [tmp_path / name for name in ("labeled", "unlabeled", "graph", "packed")]
+    counts = pack_files(*paths, both_ways, most, "id")
+    packed = read(tmp_path / "packed")
+    assert counts.examples == len(packed)
+    assert counts.neighbors == sum(one["NL_num_nbrs"][0] for one in packed)
+    assert counts.alone == sum(one["NL_num_nbrs"] == [0] for one in packed)
+    if not both_ways:
+        assert str(counts) == text
 
 
 def test_quotes_and_commas_are_parts_of_ids(tmp_path):
