@@ -95,9 +95,12 @@ def _check_output(folder: str) -> None:
     """Tries to write to the folder, before minutes are spent on what it is for."""
     if "://" in folder:
         return
+    # The folder itself is made when there is something to write, or an error would leave it empty.
+    present = os.path.abspath(folder)
+    while not os.path.lexists(present):
+        present = os.path.dirname(present)
     try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=present):
             pass
     except OSError as error:
         raise click.ClickException(
@@ -122,13 +125,13 @@ def stats(folder: str, plots: tuple[str, ...], as_json: bool) -> None:
     Example: nsl-tfx graph stats graph --plot graph.svg
     """
     with plain_errors():
-        from nsl_tfx.graph.files import read_graph_info
+        from nsl_tfx.graph.files import check_files
         from nsl_tfx.graph.plots import check_picture, plot_graph
 
         for path in plots:
             check_picture(path)
         if as_json:
-            click.echo(json.dumps(read_graph_info(folder), indent=2, sort_keys=True))
+            click.echo(json.dumps(check_files(folder), indent=2, sort_keys=True))
         else:
             _print_summary(folder)
         for path in plots:

@@ -12,9 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import AugmentConfig
-from nsl_tfx.graph import storage
 from nsl_tfx.graph.choosing import first_of_each
-from nsl_tfx.graph.files import EDGE_SCHEMA, read_graph_info, read_shard
+from nsl_tfx.graph.files import EDGE_SCHEMA, Shard, read_graph_info, read_shard
 from nsl_tfx.graph.matching import (
     MATCHED_SCHEMA,
     choose_for_seeds,
@@ -69,16 +68,13 @@ class Job:
         """Returns what writes neighbors into examples."""
         return Packer(self.config.neighbors, self.features)
 
-    def edge_shards(self) -> list[tuple[str, int]]:
-        """Returns path and number of edges of each of the graph's files.
+    def edge_shards(self) -> list[Shard]:
+        """Returns what `graph.json` says of each of the graph's files.
 
         Raises:
             FileNotFoundError: The folder holds no graph, or only a part of one.
         """
-        return [
-            (storage.join(self.graph, shard["file"]), shard["edges"])
-            for shard in read_graph_info(self.graph)["shards"]
-        ]
+        return list(read_graph_info(self.graph)["shards"])
 
 
 class ExampleReader:
@@ -147,15 +143,15 @@ def count_edges(edges: int, rows: int, config: AugmentConfig) -> dict[str, int]:
     return {"graph_edges": edges, "self_loops_dropped": edges - rows // ways}
 
 
-def read_edge_batches(path: str, edges: int, config: AugmentConfig) -> Iterator[pa.RecordBatch]:
-    """Yields the edges of one of a graph's files as they count.
+def read_edge_batches(job: Job, shard: Shard) -> Iterator[pa.RecordBatch]:
+    """Yields the edges of one of a job's graph's files as they count.
 
     Raises:
         FileNotFoundError: The file is missing.
-        ValueError: The file is damaged, or holds something else.
+        ValueError: The file is damaged or another run's, or holds something else.
     """
-    for batch in read_shard(path, edges).to_batches(max_chunksize=_EDGES_IN_BATCH):
-        yield from read_edge_batch(batch, config)
+    for batch in read_shard(job.graph, shard).to_batches(max_chunksize=_EDGES_IN_BATCH):
+        yield from read_edge_batch(batch, job.config)
 
 
 def augment_whole(job: Job) -> dict[str, int]:
@@ -178,9 +174,9 @@ def augment_whole(job: Job) -> dict[str, int]:
         describe_rows(rows, config, reader.project(rows)) for rows in joined.values()
     )
     matched = []
-    for path, edges in job.edge_shards():
-        batches = list(read_edge_batches(path, edges, config))
-        counts.update(count_edges(edges, sum(batch.num_rows for batch in batches), config))
+    for shard in job.edge_shards():
+        batches = list(read_edge_batches(job, shard))
+        counts.update(count_edges(shard["edges"], sum(batch.num_rows for batch in batches), config))
         kept, found = match_targets(examples, pa.Table.from_batches(batches, EDGE_SCHEMA))
         matched.append(kept)
         counts.update(found)

@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from nsl_tfx.graph import storage
-from nsl_tfx.graph.files import EDGE_SCHEMA, read_graph_info, read_shard
+from nsl_tfx.graph.files import EDGE_SCHEMA, iterate_edges
 from nsl_tfx.graph.ids import decode_ids
 from nsl_tfx.graph.publishing import published
 from nsl_tfx.graph.text import write_lines
@@ -51,18 +50,7 @@ def export_graph(folder: str, path: str, form: str) -> int:
     """
     if form not in _WRITERS:
         raise ValueError(f"Expected form to be one of {', '.join(_WRITERS)}. Received: {form!r}.")
-    return _WRITERS[form](read_tables(folder), path)
-
-
-def read_tables(folder: str) -> Iterator[pa.Table]:
-    """Yields the edges of a graph, a table a file.
-
-    Raises:
-        FileNotFoundError: The folder holds no whole graph; raised at once.
-        ValueError: A file is damaged.
-    """
-    shards = read_graph_info(folder)["shards"]
-    return (read_shard(storage.join(folder, item["file"]), item["edges"]) for item in shards)
+    return _WRITERS[form](iterate_edges(folder), path)
 
 
 def _write_tsv(tables: Iterator[pa.Table], path: str) -> int:

@@ -35,7 +35,7 @@ from nsl_tfx.graph.augmenting import (
     write_rows,
     written_rows,
 )
-from nsl_tfx.graph.files import EDGE_SCHEMA
+from nsl_tfx.graph.files import EDGE_SCHEMA, Shard
 from nsl_tfx.graph.hashing import hash_ids
 from nsl_tfx.graph.id_ranges import take_rows
 from nsl_tfx.graph.matching import (
@@ -165,7 +165,7 @@ class JoinNeighbors(beam.PTransform):
     def _count_parts(self, pipeline: Any, files: Any) -> Any:
         if self._parts is not None:
             return pipeline | "GivenParts" >> beam.Create([self._parts])
-        num_edges = sum(edges for _, edges in self._edge_shards)
+        num_edges = sum(shard["edges"] for shard in self._edge_shards)
         return (
             files
             | "FileSizes" >> beam.Map(_estimate_size)
@@ -227,15 +227,14 @@ def _read_rows(file: tuple[str, str], job: Job, parts: int) -> Iterator[Any]:
         yield TaggedOutput(_COUNTS, count)
 
 
-def _read_edges(shard: tuple[str, int], job: Job, parts: int) -> Iterator[Any]:
+def _read_edges(shard: Shard, job: Job, parts: int) -> Iterator[Any]:
     if parts == 1:
         return
-    path, edges = shard
     rows = 0
-    for batch in read_edge_batches(path, edges, job.config):
+    for batch in read_edge_batches(job, shard):
         rows += batch.num_rows
         yield from _split_batch(batch, "target", parts)
-    for count in count_edges(edges, rows, job.config).items():
+    for count in count_edges(shard["edges"], rows, job.config).items():
         yield TaggedOutput(_COUNTS, count)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsl_tfx.graph.exporting import read_tables
-from nsl_tfx.graph.files import read_graph_info
+from nsl_tfx.graph.files import iterate_edges, read_graph_info
 from nsl_tfx.graph.publishing import published
 
 # Two of Okabe and Ito's colours, which also color-blind people tell apart; they differ in
@@ -89,7 +88,7 @@ def weight_counts(
     """
     edges = np.linspace(low, high, bins + 1)
     counts = np.zeros(bins, np.int64)
-    for table in read_tables(folder):
+    for table in iterate_edges(folder):
         counts += np.histogram(table["weight"].to_numpy(), edges)[0]
     return counts, edges
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nsl_tfx.graph.files import read_graph_info
+from nsl_tfx.graph.files import check_files
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,15 +22,15 @@ def summarize(folder: str) -> Table:
         folder: The graph's.
 
     Raises:
-        FileNotFoundError: The folder holds no graph.
-        ValueError: `graph.json` is damaged.
+        FileNotFoundError: The folder holds no graph, or not all of its files.
+        ValueError: A file is damaged or another run's.
     """
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in summary_rows(read_graph_info(folder)):
+    for name, text in summary_rows(check_files(folder)):
         table.add_row(name, text)
     return table
 

@@ -2,13 +2,18 @@
 
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nsl_tfx.graph import EdgeList, read_edges, read_graph_info, storage, write_graph
+from nsl_tfx.graph import EdgeList, files, read_edges, read_graph_info, storage, write_graph
+from nsl_tfx.graph.files import check_files
 
 IDS = [b"a", b"b", b"\xff", b"d" * 40]
 EDGES = EdgeList([1, 0, 0, 3, 0], [0, 3, 1, 2, 2], [0.5, 0.25, 0.75, -1.0, 0.25])
@@ -41,12 +46,20 @@ def test_reads_what_was_written_in_order(folder):
 def test_description(folder):
     info = read_graph_info(folder)
     assert {key: info[key] for key in ("format_version", "nodes", "edges", "method")} == {
-        "format_version": 1,
+        "format_version": 2,
         "nodes": 4,
         "edges": 5,
         "method": "exact",
     }
     assert [shard["edges"] for shard in info["shards"]] == [2, 2, 1]
+
+
+def test_the_description_tells_of_these_files_alone(folder, tmp_path):
+    other = str(tmp_path / "other")
+    write_graph(other, IDS, EDGES, read_graph_info(folder) | {"nodes": 9})
+    assert rows_of(read_edges(other)) == ROWS
+    assert [shard["edges"] for shard in read_graph_info(other)["shards"]] == [5]
+    assert read_graph_info(other)["nodes"] == 9  # those that no file names count too
 
 
 def test_files_are_plain_parquet_named_by_shard(folder):
@@ -77,7 +90,8 @@ def test_writing_again_leaves_nothing_of_the_former_graph(folder):
     assert rows_of(read_edges(folder)) == ROWS
 
 
-def test_a_run_that_dies_leaves_no_graph(folder, monkeypatch):
+def test_a_run_that_fails_leaves_the_former_graph(folder, monkeypatch):
+    names = sorted(os.listdir(folder))
     write = storage.write_bytes
 
     def die_at_the_second_shard(path, content):
@@ -87,9 +101,98 @@ def test_a_run_that_dies_leaves_no_graph(folder, monkeypatch):
 
     monkeypatch.setattr(storage, "write_bytes", die_at_the_second_shard)
     with pytest.raises(OSError, match="disk full"):
-        write_graph(folder, IDS, EDGES, {}, edges_in_shard=2)
-    with pytest.raises(FileNotFoundError, match=r"graph.json is missing"):
-        read_edges(folder)
+        write_graph(folder, IDS, OTHER_EDGES, {}, edges_in_shard=2)
+    assert rows_of(read_edges(folder)) == ROWS
+    assert sorted(os.listdir(folder)) == names
+
+
+def test_a_run_that_fails_leaves_no_folder_that_was_not_there(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_graph(str(tmp_path / "new" / "graph"), IDS, EDGES, {"share": float("nan")})
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("step", "has_graph"),
+    [("files.write_info", True), ("files._remove_graph", True), ("staging.move", False)],
+)
+def test_a_run_that_is_killed_at_a_step(folder, tmp_path, step, has_graph):
+    code = (
+        "import os, signal, sys\n"
+        "from nsl_tfx.graph import EdgeList, files\n"
+        "from nsl_tfx.io import staging\n"
+        f"step = {step}\n"
+        "def die(*values):\n"
+        "    if step.__name__ != 'move' or values[1].endswith('graph.json'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    step(*values)\n"
+        f"{step} = die\n"
+        "files.write_graph(sys.argv[1], [b'x', b'y'], EdgeList([0], [1], [0.5]), {})\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, folder], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    if has_graph:
+        assert rows_of(read_edges(folder)) == ROWS
+    else:
+        with pytest.raises(FileNotFoundError, match=r"graph.json is missing"):
+            read_edges(folder)
+    write_graph(folder, IDS, EDGES, {"method": "exact"}, edges_in_shard=2)
+    write_graph(str(tmp_path / "other"), IDS, EDGES, {"method": "exact"}, edges_in_shard=2)
+    assert sorted(os.listdir(folder)) == sorted(os.listdir(tmp_path / "other"))
+    assert rows_of(read_edges(folder)) == ROWS
+
+
+OTHER_EDGES = EdgeList(EDGES.source, EDGES.target, EDGES.weight / 2)
+OTHER_ROWS = [(source, target, weight / 2) for source, target, weight in ROWS]
+
+
+@pytest.mark.parametrize("in_shard", [2, 3])
+@pytest.mark.parametrize("step", ["write_info", "_remove_graph"])
+def test_two_runs_at_once(tmp_path, monkeypatch, step, in_shard):
+    """Another run goes from its begin to its end within one's; that of the last to end remains."""
+    folder = str(tmp_path)
+    take_step = getattr(files, step)
+
+    def let_another_run(*values):
+        monkeypatch.setattr(files, step, take_step)
+        write_graph(folder, IDS, OTHER_EDGES, {}, in_shard)
+        assert rows_of(read_edges(folder)) == OTHER_ROWS
+        take_step(*values)
+
+    monkeypatch.setattr(files, step, let_another_run)
+    write_graph(folder, IDS, EDGES, {}, 2)
+    assert rows_of(read_edges(folder)) == ROWS
+    assert len(os.listdir(folder)) == 4
+
+
+@pytest.mark.parametrize("read", [read_edges, check_files])
+@pytest.mark.parametrize("name", ["edges-00001-of-00003.parquet", "graph.json"])
+def test_files_of_different_runs_are_no_graph(folder, tmp_path, name, read):
+    other = str(tmp_path / "other")
+    write_graph(other, IDS, OTHER_EDGES, {}, edges_in_shard=2)
+    shutil.copy(f"{other}/{name}", folder)
+    with pytest.raises(ValueError, match="another run has written it since; build") as raised:
+        read(folder)
+    assert f"{folder}/edges-0000" in str(raised.value)
+
+
+def test_equal_sizes_do_not_deceive(tmp_path):
+    folders = [str(tmp_path / name) for name in "ab"]
+    for folder, weight in zip(folders, (0.5, 0.25), strict=True):
+        write_graph(folder, [b"a", b"b"], EdgeList([0], [1], [weight]), {})
+    paths = [f"{folder}/edges-00000-of-00001.parquet" for folder in folders]
+    assert os.path.getsize(paths[0]) == os.path.getsize(paths[1])
+    shutil.copy(*paths)
+    for read in (read_edges, check_files):
+        with pytest.raises(ValueError, match=r"of the checksum .* Received: [0-9a-f]{8}\. "):
+            read(folders[1])
+
+
+def test_shards_of_another_number_are_not_missed(folder):
+    # As where another run's clearing away comes between two moves of this one.
+    os.remove(f"{folder}/edges-00002-of-00003.parquet")
+    with pytest.raises(FileNotFoundError, match=r"00002-of-00003.parquet, which graph.json lists"):
+        check_files(folder)
 
 
 def test_remote_paths_go_through_tensorflow():
@@ -97,6 +200,13 @@ def test_remote_paths_go_through_tensorflow():
     for _ in range(2):
         write_graph(folder, IDS, EDGES, {}, edges_in_shard=2)
         assert rows_of(read_edges(folder)) == ROWS
+        assert check_files(folder) == read_graph_info(folder)
+    storage.write_bytes(f"{folder}/edges-00000-of-00003.parquet", b"half")
+    for read in (read_edges, check_files):
+        with pytest.raises(ValueError, match=r"Received: 4\. The file is cut off or damaged"):
+            read(folder)
+    with pytest.raises(FileNotFoundError, match="which does not exist"):
+        read_graph_info("ram://nsl_tfx/none")
 
 
 def cut(path):
@@ -114,6 +224,28 @@ def garble(path):
         file.write(b"\xff" * 40)
 
 
+@pytest.mark.parametrize("read", [read_edges, check_files])
+@pytest.mark.parametrize(
+    ("damage", "error", "message"),
+    [
+        (os.remove, FileNotFoundError, "which graph.json lists; it is missing"),
+        (cut, ValueError, "cut off or damaged"),
+        (empty, ValueError, "cut off or damaged"),
+        (garble, ValueError, "cut off or damaged"),
+    ],
+)
+def test_a_damaged_shard_is_named(folder, damage, error, message, read):
+    path = f"{folder}/edges-00001-of-00003.parquet"
+    damage(path)
+    with pytest.raises(error, match=message) as raised:
+        read(folder)
+    assert path in str(raised.value)
+
+
+def rewrite_as_text(path):
+    storage.write_bytes(path, b"a\tb\t1")
+
+
 def rewrite_without_weight(path):
     pq.write_table(pq.read_table(path).drop(["weight"]), path)
 
@@ -123,32 +255,48 @@ def rewrite_shorter(path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "error", "message"),
+    ("rewrite", "message"),
     [
-        (os.remove, FileNotFoundError, "which graph.json lists; it is missing"),
-        (cut, ValueError, "cut off or damaged"),
-        (empty, ValueError, "cut off or damaged"),
-        (garble, ValueError, "cut off or damaged"),
-        (rewrite_without_weight, ValueError, "2 edges with the columns source and target"),
-        (rewrite_shorter, ValueError, "Received 1 rows"),
+        (rewrite_as_text, "to be a Parquet file"),
+        (rewrite_without_weight, "2 edges with the columns source and target"),
+        (rewrite_shorter, "Received 1 rows"),
     ],
 )
-def test_a_damaged_shard_is_named(folder, damage, error, message):
+def test_files_that_another_program_wrote(folder, rewrite, message):
     path = f"{folder}/edges-00001-of-00003.parquet"
-    damage(path)
-    with pytest.raises(error, match=message) as raised:
+    rewrite(path)
+    info, content = read_graph_info(folder), storage.read_bytes(path)
+    info["shards"][1] |= {"bytes": len(content), "crc32": files._checksum(content)}
+    storage.write_bytes(f"{folder}/graph.json", json.dumps(info).encode())
+    with pytest.raises(ValueError, match=message) as raised:
         read_edges(folder)
     assert path in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("none", FileNotFoundError, "Received: '.*/none', which does not exist"),
+        ("none/below", FileNotFoundError, "which does not exist"),
+        ("file", NotADirectoryError, "Received: '.*/file', which is a file"),
+        ("", FileNotFoundError, "graph.json is missing"),
+    ],
+)
+def test_where_there_is_no_graph(tmp_path, path, error, message):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(error, match=message):
+        read_edges(f"{tmp_path}/{path}")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "damaged"),
-        ('{"format_version": 1', "damaged"),
+        ('{"format_version": 2', "damaged"),
         ("[]", "damaged"),
-        ('{"format_version": 1}', "damaged"),
-        (json.dumps({"format_version": 2, "shards": []}), "format version 1. Received: 2"),
+        ('{"format_version": 2}', "damaged"),
+        ('{"format_version": 2, "shards": [{"file": "x", "edges": 1}]}', "damaged"),
+        ('{"format_version": 1, "shards": []}', "format version 2. Received: 1"),
     ],
 )
 def test_a_damaged_description_is_named(folder, text, message):
