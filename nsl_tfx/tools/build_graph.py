@@ -93,8 +93,8 @@ def build_graph_from_config(
     from nsl_tfx.tools.cosine_edges import cosine_edges
     from nsl_tfx.tools.embeddings import (
         check_output,
-        describe_search,
         find_files,
+        foresee_search,
         read_embeddings,
     )
     from nsl_tfx.tools.progress import progress, tell
@@ -106,11 +106,12 @@ def build_graph_from_config(
         # Of the similarities, cosine refuses vectors of zeros already when they are read.
         similarity=Similarity.INNER_PRODUCT,
     )
-    check_output(os.fspath(output_graph_path), find_files(embedding_files))
-    (ids, vectors, _), _ = read_embeddings(embedding_files, features)
+    files = find_files(embedding_files)
+    check_output(os.fspath(output_graph_path), files)
+    tell(foresee_search(files, features))
+    (ids, vectors, _), _ = read_embeddings(files, features)
     order = check_ids(ids)
     names = [ids[row] for row in order]
-    tell(describe_search(*vectors.shape))
     with progress("Comparing", len(names), "vectors") as advance:
         edges = cosine_edges(
             names,

@@ -14,7 +14,7 @@ from nsl_tfx.graph.blocks import Block, join_blocks, read_blocks
 from nsl_tfx.graph.dimensions import choose_dimension, count_dimensions
 from nsl_tfx.graph.feature_names import absent_feature
 from nsl_tfx.io import RecordBlock, read_record_blocks
-from nsl_tfx.tools.amounts import format_bytes, format_seconds
+from nsl_tfx.tools.amounts import count_of, format_bytes, format_seconds
 from nsl_tfx.tools.progress import Advance, progress
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -24,6 +24,8 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _RATE = 12e9
 # What a search holds beside the embeddings: a copy of unit length, and blocks of products.
 _COPIES = 3
+# What a TFRecord file holds beside a record.
+_FRAME_BYTES = 16
 _CAUSES = {
     "missing_id": "without an id",
     "missing_vector": "without a vector",
@@ -158,6 +160,31 @@ def _no_node(files: Sequence[str], drops: Mapping[str, int]) -> ValueError:
     )
 
 
+def foresee_search(files: Sequence[str], config: SimilarityGraphConfig) -> str:
+    """Returns what the search of files' examples will take, before they are read; as text.
+
+    How many there are is guessed from the files' sizes and from the first block of records; the
+    text is empty where none of them has a vector.
+
+    Raises:
+        ValueError: The first file is damaged.
+    """
+    from nsl_tfx.io.content_size import estimate_content_bytes
+    from nsl_tfx.io.decoding import decode_features
+
+    name = config.embedding_feature or ""
+    first = next((block for file in files for block in read_record_blocks(file) if block[2]), None)
+    if first is None:
+        return ""
+    column = decode_features(first, [name])[name]
+    if pa.types.is_null(column.type):
+        return ""
+    record_bytes = sum(map(len, first[2])) / len(first[2]) + _FRAME_BYTES
+    rows = round(sum(map(estimate_content_bytes, files)) / record_bytes)
+    lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    return f"About {describe_search(rows, int(lengths.max()))}"
+
+
 def describe_search(rows: int, dimension: int) -> str:
     """Returns how long comparing all pairs takes here, and what memory it needs, as text.
 
@@ -170,7 +197,7 @@ def describe_search(rows: int, dimension: int) -> str:
     memory = _COPIES * 4 * rows * dimension
     return (
         f"{rows:,} vectors of {dimension:,} numbers: at most about {format_seconds(seconds)} on "
-        f"{cores} cores and {format_bytes(memory)} of memory, beside the edges."
+        f"{count_of(cores, 'core')} and {format_bytes(memory)} of memory, beside the edges."
     )
 
 

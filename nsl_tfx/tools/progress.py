@@ -51,8 +51,8 @@ def progress(what: str, total: float | None, unit: str) -> Iterator[Advance]:
         BarColumn(),
         _Rate(),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("so far"),
+        *([] if total is None else [TimeRemainingColumn(), TextColumn("left")]),
         console=console,
     )
     with bar:
@@ -61,9 +61,14 @@ def progress(what: str, total: float | None, unit: str) -> Iterator[Advance]:
 
 
 def tell(text: str) -> None:
-    """Prints a line to the terminal, if standard error is one."""
-    if sys.stderr.isatty():
+    """Prints a line to the terminal, if standard error is one and there is something to say."""
+    if text and sys.stderr.isatty():
         Console(stderr=True).print(text, highlight=False, markup=False)
+
+
+def warn(text: str) -> None:
+    """Prints a line that a log should hold too, to standard error, whatever that is."""
+    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
 
 
 def _short(number: float) -> str:

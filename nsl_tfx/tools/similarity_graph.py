@@ -5,7 +5,7 @@ from __future__ import annotations
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph import build_similarity_graph, write_graph
 from nsl_tfx.graph.description import describe_graph
-from nsl_tfx.tools.embeddings import Paths, describe_search, read_embeddings
+from nsl_tfx.tools.embeddings import Paths, find_files, foresee_search, read_embeddings
 from nsl_tfx.tools.progress import progress, tell
 
 
@@ -21,8 +21,9 @@ def build_graph_folder(examples: Paths, folder: str, config: SimilarityGraphConf
         FileNotFoundError: No file is found.
         ValueError: A file is damaged, or an example cannot be a node; the message names it.
     """
-    (ids, vectors, labels), drops = read_embeddings(examples, config)
-    tell(describe_search(*vectors.shape))
+    files = find_files(examples)
+    tell(foresee_search(files, config))
+    (ids, vectors, labels), drops = read_embeddings(files, config)
     with progress("Searching", len(ids), "vectors") as advance:
         graph = build_similarity_graph(
             ids, vectors, config, lambda share: advance(share * len(ids))

@@ -1,11 +1,12 @@
 """Progress is for a person at a terminal, and for nobody else."""
 
 import io
+import re
 import sys
 
 import pytest
 
-from nsl_tfx.tools.progress import progress, tell
+from nsl_tfx.tools.progress import progress, tell, warn
 
 
 class Terminal(io.StringIO):
@@ -30,6 +31,16 @@ def test_a_terminal_shows_what_is_done_at_which_rate(monkeypatch, total):
     assert output.startswith("About [a] minute.\n")
     assert "Comparing" in output
     assert "vectors/s" in output
+    output = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output)  # colours and movements
+    assert re.search(r"\d so far", output)
+    # How long what has no known end still takes, nobody can tell.
+    assert bool(re.search(r"\d left", output)) == (total is not None)
+
+
+def test_a_warning_is_for_logs_too(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    warn("About [a] day.")
+    assert sys.stderr.getvalue() == "About [a] day.\n"
 
 
 def test_nothing_is_shown_where_there_is_none(monkeypatch):
