@@ -12,9 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import AugmentConfig
-from nsl_tfx.graph.choosing import first_of_each
+from nsl_tfx.graph import storage
+from nsl_tfx.graph.choosing import check_weights, first_of_each
 from nsl_tfx.graph.files import EDGE_SCHEMA, Shard, read_graph_info, read_shard
 from nsl_tfx.graph.matching import (
+    LABEL_FEATURES,
     MATCHED_SCHEMA,
     choose_for_seeds,
     describe_rows,
@@ -64,6 +66,11 @@ class Job:
         """All splits."""
         return list(self.files)
 
+    @property
+    def paths(self) -> list[str]:
+        """All files; the place of one is its number."""
+        return [path for paths in self.files.values() for path in paths]
+
     def packer(self) -> Packer:
         """Returns what writes neighbors into examples."""
         return Packer(self.config.neighbors, self.features)
@@ -88,6 +95,12 @@ class ExampleReader:
         self._job = job
         self._reader = RowReader.of(job.config)
         self._project = job.packer().project
+        self._numbers = {path: number for number, path in enumerate(job.paths)}
+
+    @property
+    def has_seen_label(self) -> bool:
+        """Whether an example that was read has the feature of the label, with a value or not."""
+        return self._reader.has_seen_label
 
     def read(self, block: RecordBlock, split: str) -> Rows:
         """Returns a block's rows; those of a split without part in the graph need no id.
@@ -97,18 +110,27 @@ class ExampleReader:
         """
         return self._reader.read(block, split, split in self._job.config.splits)
 
-    def read_split(self, split: str) -> Rows:
-        """Returns all rows of a split."""
+    def read_split(self, split: str) -> tuple[Rows, list[pa.RecordBatch]]:
+        """Returns all rows of a split, and what `describe` tells of them."""
         whole = Rows(split, [], [], [])
+        described = []
         for path in self._job.files[split]:
             for block in read_record_blocks(path):
                 rows = self.read(block, split)
+                described.append(self.describe(rows, block, self.project(rows)))
                 whole.extend(rows.ids, rows.records, rows.labeled)
-        return whole
+        return whole, described
 
     def project(self, rows: Rows) -> list[bytes]:
-        """Returns each row's features that are carried along."""
+        """Returns what is carried along of each row; nothing where the split has no part."""
+        if rows.split not in self._job.config.splits:
+            return []
         return list(map(self._project, rows.records))
+
+    def describe(self, rows: Rows, block: RecordBlock, carried: Sequence[bytes]) -> pa.RecordBatch:
+        """Returns a table of `EXAMPLE_SCHEMA` of a block's rows, of which so much is carried."""
+        place = (self._numbers[block[0]], block[1])
+        return describe_rows(rows, self._job.config, carried, place)
 
 
 def written_rows(rows: Rows, config: AugmentConfig) -> Rows:
@@ -148,9 +170,12 @@ def read_edge_batches(job: Job, shard: Shard) -> Iterator[pa.RecordBatch]:
 
     Raises:
         FileNotFoundError: The file is missing.
-        ValueError: The file is damaged or another run's, or holds something else.
+        ValueError: The file is damaged or another run's, or holds something else, or a weight that
+            is not a number.
     """
-    for batch in read_shard(job.graph, shard).to_batches(max_chunksize=_EDGES_IN_BATCH):
+    edges = read_shard(job.graph, shard)
+    check_weights(edges, storage.join(job.graph, shard["file"]))
+    for batch in edges.to_batches(max_chunksize=_EDGES_IN_BATCH):
         yield from read_edge_batch(batch, job.config)
 
 
@@ -158,7 +183,7 @@ def augment_whole(job: Job) -> dict[str, int]:
     """Joins and writes all examples; holds them in memory.
 
     Returns:
-        The counts of `matching.COUNTS`.
+        The counts of `matching.COUNTS`, and `LABEL_FEATURES`.
 
     Raises:
         FileNotFoundError: The graph is missing or not whole.
@@ -169,10 +194,12 @@ def augment_whole(job: Job) -> dict[str, int]:
     reader = ExampleReader(job)
     counts: collections.Counter[str] = collections.Counter()
     sizes: collections.Counter[str] = collections.Counter()
-    joined = {split: reader.read_split(split) for split in config.splits}
-    examples = join_examples(
-        describe_rows(rows, config, reader.project(rows)) for rows in joined.values()
-    )
+    rows_by_split: dict[str, Rows] = {}
+    described = []
+    for split in job.splits:
+        rows_by_split[split], batches = reader.read_split(split)
+        described += batches
+    examples = join_examples(described, job.paths)
     matched = []
     for shard in job.edge_shards():
         batches = list(read_edge_batches(job, shard))
@@ -185,9 +212,10 @@ def augment_whole(job: Job) -> dict[str, int]:
     )
     counts.update(chosen.counts)
     sizes.update(chosen.sizes)
-    supply = [record for rows in joined.values() for record in rows.records]
-    for split in job.splits:
-        rows = joined[split] if split in joined else reader.read_split(split)
+    supplying = [rows for split, rows in rows_by_split.items() if split in config.splits]
+    supply = [record for rows in supplying for record in rows.records]
+    counts[LABEL_FEATURES] += reader.has_seen_label
+    for split, rows in rows_by_split.items():
         counts.update(count_rows(rows, config))
         rows = written_rows(rows, config)
         sizes[split] += sum(map(len, rows.records))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import TieOrder
@@ -49,6 +50,24 @@ def choose_neighbors(
     if max_neighbors is None:
         return order
     return order[rank_in_run(source[order]) < max_neighbors]
+
+
+def check_weights(edges: pa.Table, path: str) -> None:
+    """Raises ValueError where a weight is not a number.
+
+    Args:
+        edges: Columns `source`, `target` and `weight`.
+        path: The file that they are from.
+    """
+    bad = np.flatnonzero(np.isnan(edges["weight"].to_numpy()))
+    if len(bad):
+        row = int(bad[0])
+        source, target = edges["source"][row].as_py(), edges["target"][row].as_py()
+        raise ValueError(
+            f"Expected weights that are numbers. Received NaN at {len(bad)} edges, first at that "
+            f"from {source!r} to {target!r}, row {row} (from 0) of {path}. Remove these edges, or "
+            "import the graph anew with such edges dropped."
+        )
 
 
 def first_of_each(sources: NDArray[np.int64], nodes: int) -> NDArray[np.int64]:

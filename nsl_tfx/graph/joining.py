@@ -38,10 +38,12 @@ from nsl_tfx.graph.augmenting import (
 from nsl_tfx.graph.files import EDGE_SCHEMA, Shard
 from nsl_tfx.graph.hashing import hash_ids
 from nsl_tfx.graph.id_ranges import take_rows
+from nsl_tfx.graph.join_checks import check_join
 from nsl_tfx.graph.matching import (
+    COUNTS,
+    LABEL_FEATURES,
     MATCHED_SCHEMA,
     choose_for_seeds,
-    describe_rows,
     join_examples,
     match_targets,
 )
@@ -88,7 +90,8 @@ class JoinNeighbors(beam.PTransform):
             its description is missing.
         ValueError: A file is damaged, an example of a split that gets or supplies neighbors has no
             id or one that another has, an edge's weight is not a number, or a new feature's name is
-            taken; raised while the pipeline runs.
+            taken; no example has the label's feature, or one of the graph's ids; raised while the
+            pipeline runs.
     """
 
     def __init__(self, job: Job, parts: int | None = None):
@@ -123,7 +126,7 @@ class JoinNeighbors(beam.PTransform):
             (edges[_MAIN], rows[_EXAMPLES])
             | "EdgesAndTargets" >> beam.Flatten()
             | "GroupByTarget" >> beam.GroupByKey()
-            | "Match" >> beam.FlatMap(_match, parts).with_outputs(_COUNTS, main=_MAIN)
+            | "Match" >> beam.FlatMap(_match, job, parts).with_outputs(_COUNTS, main=_MAIN)
         )
         chosen = (
             (matched[_MAIN], rows[_EXAMPLES])
@@ -160,7 +163,10 @@ class JoinNeighbors(beam.PTransform):
             | "WriteShared" >> beam.Map(_write_shared, job.folder)
         )
         counts = [whole, rows[_COUNTS], edges[_COUNTS], matched[_COUNTS], chosen[_COUNTS]]
-        return counts | "Counts" >> beam.Flatten()
+        all_counts = counts | "Counts" >> beam.Flatten()
+        totals = AsDict(all_counts | "Totals" >> beam.CombinePerKey(sum))
+        _ = once | "Check" >> beam.Map(_check, job, totals)
+        return all_counts | "Told" >> beam.Filter(lambda count: count[0] in COUNTS)
 
     def _count_parts(self, pipeline: Any, files: Any) -> Any:
         if self._parts is not None:
@@ -210,12 +216,11 @@ def _read_rows(file: tuple[str, str], job: Job, parts: int) -> Iterator[Any]:
     for block in read_record_blocks(path):
         rows = reader.read(block, split)
         counts.update(count_rows(rows, config))
+        carried = reader.project(rows)
+        for piece in _split_batch(reader.describe(rows, block, carried), "id", parts):
+            yield TaggedOutput(_EXAMPLES, piece)
         if split in config.splits:
-            carried = reader.project(rows)
-            part_of = range_of(hash_ids(rows.ids), parts)
-            described = describe_rows(rows, config, carried)
-            for part, picked in _by_part(part_of):
-                yield TaggedOutput(_EXAMPLES, (part, take_rows(described, picked)))
+            for part, picked in _by_part(range_of(hash_ids(rows.ids), parts)):
                 supply = (_pick(rows.ids, picked), _pick(carried, picked))
                 yield TaggedOutput(_SUPPLY, (part, supply))
         rows = written_rows(rows, config)
@@ -223,6 +228,7 @@ def _read_rows(file: tuple[str, str], job: Job, parts: int) -> Iterator[Any]:
         for part, picked in _by_part(range_of(places_of(rows.ids, rows.records), parts)):
             yield part, (split, *(_pick(column, picked) for column in rows[1:]))
     yield TaggedOutput(_SIZES, (split, size))
+    counts[LABEL_FEATURES] += reader.has_seen_label
     for count in counts.items():
         yield TaggedOutput(_COUNTS, count)
 
@@ -238,8 +244,8 @@ def _read_edges(shard: Shard, job: Job, parts: int) -> Iterator[Any]:
         yield TaggedOutput(_COUNTS, count)
 
 
-def _match(group: tuple[int, Iterable[pa.RecordBatch]], parts: int) -> Iterator[Any]:
-    examples, edges = _parted(group[1], EDGE_SCHEMA)
+def _match(group: tuple[int, Iterable[pa.RecordBatch]], job: Job, parts: int) -> Iterator[Any]:
+    examples, edges = _parted(group[1], EDGE_SCHEMA, job)
     matched, counts = match_targets(examples, edges)
     for batch in matched.to_batches():
         yield from _split_batch(batch, "source", parts)
@@ -249,7 +255,7 @@ def _match(group: tuple[int, Iterable[pa.RecordBatch]], parts: int) -> Iterator[
 
 def _choose(group: tuple[int, Iterable[pa.RecordBatch]], job: Job, parts: int) -> Iterator[Any]:
     part = group[0]
-    chosen = choose_for_seeds(*_parted(group[1], MATCHED_SCHEMA), job.config)
+    chosen = choose_for_seeds(*_parted(group[1], MATCHED_SCHEMA, job), job.config)
     yield part, chosen.edges.combine_chunks()
     targets = chosen.edges["target"].unique().to_pylist()
     for owner, picked in _by_part(range_of(hash_ids(targets), parts)):
@@ -287,6 +293,10 @@ def _in_blocks(
             block, size = ([], []), 0
     if block[0]:
         yield block
+
+
+def _check(_: None, job: Job, counts: Mapping[str, int]) -> None:
+    check_join(job, counts)
 
 
 def _every_part(_: None, parts: int) -> Iterator[_Piece]:
@@ -351,13 +361,15 @@ def _write_shared(
     return write_shard(folder, split, shard, shards, records)
 
 
-def _parted(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[pa.Table, pa.Table]:
+def _parted(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, job: Job
+) -> tuple[pa.Table, pa.Table]:
     """Returns the examples, and the edges, which have that schema."""
     examples: list[pa.RecordBatch] = []
     edges: list[pa.RecordBatch] = []
     for batch in batches:
         (edges if batch.schema.equals(schema) else examples).append(batch)
-    return join_examples(examples), pa.Table.from_batches(edges, schema)
+    return join_examples(examples, job.paths), pa.Table.from_batches(edges, schema)
 
 
 def _split_batch(batch: pa.RecordBatch, column: str, parts: int) -> Iterator[_Piece]:

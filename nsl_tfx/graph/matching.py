@@ -26,10 +26,16 @@ EXAMPLE_SCHEMA = pa.schema(
         pa.field("split", pa.int16(), nullable=False),
         pa.field("seed", pa.bool_(), nullable=False),
         pa.field("size", pa.int64(), nullable=False),
+        pa.field("file", pa.int32(), nullable=False),
+        pa.field("record", pa.int64(), nullable=False),
     ]
 )
-"""An example: its split's place in `AugmentConfig.splits`, whether it gets neighbors, and the bytes
-that it adds to whoever's neighbor it becomes."""
+"""An example: its split's place in `AugmentConfig.splits`, -1 for a split that neither gets nor
+supplies neighbors; whether it gets neighbors; the bytes that it adds to whoever's neighbor it
+becomes; and where it stands: the number of its file, and of the record within."""
+
+# A split that neither gets nor supplies neighbors.
+_NO_PART = -1
 
 MATCHED_SCHEMA = pa.schema(
     [
@@ -59,10 +65,15 @@ COUNTS = (
     unlabeled_examples: Examples that were left out of these splits for want of a label.
     graph_edges: Edges of the graph.
     self_loops_dropped: Edges dropped because they join an example to itself, where that is asked.
-    edges_to_unknown: Edges dropped because no example has the target's id.
-    edges_across_splits: Edges dropped because the target's split supplies none to the source's.
-    unknown_sources: Ids that edges to examples start at, and no example has.
+    edges_to_unknown: Edges dropped because no example of any split has the target's id.
+    edges_across_splits: Edges dropped because the target's split supplies none to the source's, of
+        those that start at an example that gets neighbors.
+    unknown_sources: Ids that edges to examples start at, and no example of any split has.
 """
+
+
+LABEL_FEATURES = "label_features"
+"""Counted beside `COUNTS`: the workers that saw an example with the feature of the label."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,43 +91,94 @@ class Chosen:
     counts: Mapping[str, int]
 
 
-def describe_rows(rows: Rows, config: AugmentConfig, carried: Sequence[bytes]) -> pa.RecordBatch:
-    """Returns a table of `EXAMPLE_SCHEMA`.
+def describe_rows(
+    rows: Rows, config: AugmentConfig, carried: Sequence[bytes], place: tuple[int, int]
+) -> pa.RecordBatch:
+    """Returns a table of `EXAMPLE_SCHEMA`: of a split without part in the graph, those with an id.
 
     Args:
-        rows: Examples of one of `AugmentConfig.splits`.
-        config: Says which splits get neighbors.
-        carried: What of each is carried along.
+        rows: Examples that follow each other in a file.
+        config: Says which splits get or supply neighbors.
+        carried: What of each is carried along; nothing in a split without part in the graph.
+        place: Number of the file, and of the first record.
     """
     count = len(rows.ids)
-    gets = rows.split in config.neighbors_from
+    takes_part = rows.split in config.splits
+    split = config.splits.index(rows.split) if takes_part else _NO_PART
     columns = [
         pa.array(rows.ids, pa.binary()),
-        pa.array(np.full(count, config.splits.index(rows.split), np.int16)),
-        pa.array(np.array(rows.labeled, bool) & gets),
-        pa.array(list(map(len, carried)), pa.int64()),
+        pa.array(np.full(count, split, np.int16)),
+        pa.array(np.array(rows.labeled, bool) & (rows.split in config.neighbors_from)),
+        pa.array(list(map(len, carried)) if takes_part else np.zeros(count, np.int64), pa.int64()),
+        pa.array(np.full(count, place[0], np.int32)),
+        pa.array(np.arange(place[1], place[1] + count)),
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=EXAMPLE_SCHEMA)
+    described = pa.RecordBatch.from_arrays(columns, schema=EXAMPLE_SCHEMA)
+    return described if takes_part else described.filter(pa.array(list(map(bool, rows.ids))))
 
 
-def join_examples(batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """Returns one table of `EXAMPLE_SCHEMA`.
+def join_examples(batches: Iterable[pa.RecordBatch], files: Sequence[str]) -> pa.Table:
+    """Returns one table of `EXAMPLE_SCHEMA`, every id once.
+
+    First come the examples of splits that get or supply neighbors, in their order. Of others with
+    one id, or with an id that one of these has, one counts: of them it matters only that they are
+    there.
+
+    Args:
+        batches: Of the same schema.
+        files: The files by number.
 
     Raises:
-        ValueError: Two examples have one id.
+        ValueError: Two examples of splits that get or supply neighbors have one id.
     """
-    examples = pa.Table.from_batches(list(batches), EXAMPLE_SCHEMA).combine_chunks()
+    examples = pa.Table.from_batches(list(batches), EXAMPLE_SCHEMA)
+    takes_part = pc.not_equal(examples["split"], _NO_PART)
+    others = examples.filter(pc.invert(takes_part))
+    examples = examples.filter(takes_part).combine_chunks()
     counts = pc.value_counts(examples["id"].combine_chunks())
     several = counts.filter(pc.greater(counts.field("counts"), 1))
     if len(several):
-        first = several.take(pc.sort_indices(several.field("values")))[0].as_py()
-        others = f", and {len(several) - 1} other ids several times" if len(several) > 1 else ""
-        raise ValueError(
-            "Expected every id once in the splits that get or supply neighbors. Received "
-            f"{first['counts']} examples with the id {first['values']!r}{others}. Give the "
-            "examples ids of their own; ExampleIdentifier makes such."
-        )
-    return examples
+        raise _same_id(examples, several, files)
+    if not len(others):
+        return examples
+    others = others.filter(pa.array(rows_of(others["id"], examples["id"]) < 0))
+    _, (number,) = number_ids(others["id"])
+    others = others.take(pa.array(np.unique(number, return_index=True)[1]))
+    return pa.concat_tables([examples, others]).combine_chunks()
+
+
+def _same_id(examples: pa.Table, several: pa.StructArray, files: Sequence[str]) -> ValueError:
+    first = several.take(pc.sort_indices(several.field("values")))[0].as_py()
+    same = examples.filter(pc.equal(examples["id"], pa.scalar(first["values"], pa.binary())))
+    same = same.sort_by([("file", "ascending"), ("record", "ascending")])
+    places = zip(same["file"].to_pylist()[:2], same["record"].to_pylist()[:2], strict=True)
+    shown = " and ".join(f"{files[file]}, record {record}" for file, record in places)
+    others = f"; and {len(several) - 1} other ids several times" if len(several) > 1 else ""
+    return ValueError(
+        "Expected every id once in the splits that get or supply neighbors. Received "
+        f"{first['counts']} examples with the id {first['values']!r}: {shown} (from 0){others}. "
+        "Give the examples ids of their own; ExampleIdentifier makes such."
+    )
+
+
+def unmatched_graph(
+    graph_ids: Sequence[bytes], example_ids: Sequence[bytes], feature: str, setting: str
+) -> ValueError:
+    """Returns the error that a graph's ids are none of the examples'.
+
+    Args:
+        graph_ids: Some of the graph's.
+        example_ids: Some of the examples'.
+        feature: The feature that holds the latter.
+        setting: What names this feature.
+    """
+    graph, examples = (", ".join(map(repr, ids)) for ids in (graph_ids, example_ids))
+    return ValueError(
+        "Expected a graph between examples. Received one none of whose ids an example has: it "
+        f"joins such as {graph}, and the feature {feature!r} of the examples holds such as "
+        f"{examples}. Name the feature that holds the graph's ids in {setting}, or build the graph "
+        "of examples that have the same ids, as ExampleIdentifier gives them."
+    )
 
 
 def read_edge_batch(batch: pa.RecordBatch, config: AugmentConfig) -> list[pa.RecordBatch]:
@@ -202,8 +264,11 @@ def rows_of(ids: pa.ChunkedArray, known: pa.Array | pa.ChunkedArray) -> NDArray[
 
 
 def _supply(config: AugmentConfig) -> NDArray[np.bool_]:
-    """Returns whether examples of a split may get neighbors out of another, `[split, other]`."""
-    result = np.zeros((len(config.splits), len(config.splits)), bool)
+    """Returns whether examples of a split may get neighbors out of another, `[split, other]`.
+
+    The last row and column, at -1, are of splits that neither get nor supply neighbors.
+    """
+    result = np.zeros((len(config.splits) + 1, len(config.splits) + 1), bool)
     for split, supplying in config.neighbors_from.items():
         for other in supplying:
             result[config.splits.index(split), config.splits.index(other)] = True

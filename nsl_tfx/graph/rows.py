@@ -40,6 +40,10 @@ class RowReader:
         id_feature: The feature that holds the id.
         label_feature: The feature that holds the label; None where every example counts as labeled.
         no_label: A label that means that there is none.
+
+    Attributes:
+        has_seen_label: Whether an example that was read has the label's feature, with a value or
+            not.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class RowReader:
         self._id_feature = id_feature
         self._id = id_feature.encode()
         self._label = None if label_feature is None else label_feature.encode()
+        self.has_seen_label = False
         self._no_label = no_label.encode() if isinstance(no_label, str) else no_label
         # Few labels differ, many examples have one.
         self._means_label = functools.lru_cache(maxsize=1 << 12)(self._is_label)
@@ -105,7 +110,10 @@ class RowReader:
         return identity or b""
 
     def _has_label(self, value: bytes | None) -> bool:
-        return value is not None and self._means_label(value)
+        if value is None:
+            return False
+        self.has_seen_label = True
+        return self._means_label(value)
 
     def _is_label(self, value: bytes) -> bool:
         values: Sequence[object] = read_values(value)

@@ -236,8 +236,10 @@ def test_counts(folder, parts):
     splits = {
         "train": [record(b"a", label=1), record(b"b", label=2), record(b"d", label=-1)],
         "more": [record(b"c", label=1)],
+        # Of a split without part in the graph, ids may be missing, repeated, or another's.
+        "bare": [record(b"e"), record(None), record(b"e"), record(b"b")],
     }
-    edges = edges_of("ax.9 ay.8 ab.5 ac.25 aa.125 bc.5 xa.5 xb.5 ya.5 da1")
+    edges = edges_of("ax.9 ay.8 ab.5 ac.25 aa.125 bc.5 xa.5 xb.5 ya.5 da1 ae1 de1 ea1")
     config = CONFIG.replace(
         neighbors_from={"train": ("train",), "more": ("more",)}, label_feature="y", no_label=-1
     )
@@ -246,10 +248,10 @@ def test_counts(folder, parts):
         "examples_with_neighbors": 1,
         "neighbors": 2,
         "unlabeled_examples": 1,
-        "graph_edges": 10,
+        "graph_edges": 13,
         "self_loops_dropped": 0,
         "edges_to_unknown": 2,
-        "edges_across_splits": 2,
+        "edges_across_splits": 3,
         "unknown_sources": 2,
     }
 
@@ -336,15 +338,25 @@ def test_without_examples_there_are_empty_files(folder, splits, parts):
 @pytest.mark.parametrize(
     ("splits", "edges", "message"),
     [
-        ({"train": [record(b"a"), record(b"a")]}, "", "every id once.*2 examples with the id b'a'"),
+        (
+            {"train": [record(b"a"), record(b"b"), record(b"a")]},
+            "",
+            r"every id once.*2 examples with the id b'a': "
+            r"\S+train-0\.gz, record 0 and \S+train-0\.gz, record 2 \(from 0\)",
+        ),
         (
             {"train": [record(b"a")], "more": [record(b"b"), record(b"a")]},
             "",
-            "every id once.*2 examples with the id b'a'",
+            r"every id once.*b'a': \S+train-0\.gz, record 0 and \S+more-0\.gz, record 1 ",
         ),
         ({"train": [record(b"a"), record(None)]}, "", r"train-0\.gz, record 1 .*an id in the"),
         ({"train": [record(b"a"), b"junk"]}, "", r"train-0\.gz, record 1 .*a serialized tf"),
-        ({"train": [record(b"a"), record(b"b")]}, "abnan ba1", "numbers. Received NaN at 1 edge"),
+        (
+            {"train": [record(b"a"), record(b"b")]},
+            "ba1 abnan",
+            r"Received NaN at 1 edge.*b'a' to b'b', row 0 \(.*/edges-00000-of-",
+        ),
+        ({"train": [record(b"a"), record(b"b")]}, "xy1 yz1", r"none of whose .*b'x', b'y', .*b'a'"),
     ],
 )
 def test_bad_input_is_named(folder, splits, edges, message, parts):
@@ -354,13 +366,37 @@ def test_bad_input_is_named(folder, splits, edges, message, parts):
 
 
 @pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("edges", ["", "ax1", "xa1", "ex1", "xe1", "xx1"])
+def test_one_id_that_the_graph_and_the_examples_share_is_enough(folder, edges, parts):
+    splits = {"train": [record(b"a")], "bare": [record(b"e")]}
+    config = CONFIG.replace(drop_self_loops=True)
+    assert folder.join(splits, edges_of(edges), config, parts)[1]["neighbors"] == 0
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_label_that_no_example_has_is_an_error(folder, parts):
+    splits = {"train": [record(b"a")], "bare": [record(b"e", label=1)]}
+    config = CONFIG.replace(label_feature="y")
+    assert folder.join(splits, [], config, parts)[1]["unlabeled_examples"] == 1
+    with pytest.raises(Exception, match=r"the feature 'Y' in .*train-0\.gz.*'id', 'x'.* holds the"):
+        folder.join(splits, [], config.replace(label_feature="Y"), parts)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
 def test_a_hub_is_one_of_many(folder, parts):
-    count = 3000
-    splits = {"train": [record(b"%d" % i, float(i)) for i in range(count)]}
-    edges = [(b"%d" % i, b"0", 0.5) for i in range(count)]
+    count = 50_000
+    ids = [b"%d" % i for i in range(count)]
+    splits = {"train": [record(identity, float(i)) for i, identity in enumerate(ids)]}
+    # The hub is everyone's neighbor, and everyone the hub's; the last ones are its best.
+    edges = [(identity, b"0", 0.5) for identity in ids[1:]]
+    edges += [(b"0", identity, i / count) for i, identity in enumerate(ids)]
     rows, counts, _ = folder.join(splits, edges, parts=parts)
-    assert counts["neighbors"] == count
-    assert all(row["NL_nbr_0_x"] == [0.0] for row in rows["train"])
+    assert (counts["graph_edges"], counts["neighbors"]) == (2 * count - 1, count + 1)
+    by_id = {row["id"][0]: row for row in rows["train"]}
+    assert len(by_id) == count
+    hub = by_id.pop(b"0")
+    assert [hub[f"NL_nbr_{i}_id"] for i in range(2)] == [[b"49999"], [b"49998"]]
+    assert all(row["NL_num_nbrs"] == [1] and row["NL_nbr_0_x"] == [0.0] for row in by_id.values())
 
 
 def test_a_hub_is_sent_once_to_each_part(monkeypatch):
