@@ -1,6 +1,7 @@
 """Finishing a graph with Beam: the same files however the edges come and are cut."""
 
 import json
+import os
 from pathlib import Path
 
 import apache_beam as beam
@@ -192,14 +193,14 @@ def test_without_nodes_nothing_is_written(nodes, tmp_path):
 @pytest.mark.parametrize("budget", [2048, 0.02])
 def test_refusals_leave_no_graph(budget, tmp_path):
     nodes = node_batches()
-    with pytest.raises(Exception, match=r"every id once.*1 of them several.*b'07\\xff'"):
+    with pytest.raises(Exception, match=r"every id once.*1 of them several.*'07\\xff'"):
         finish(
             tmp_path / "a",
             batches_of(random_edges(), 50),
             [*nodes, node_batch([b"07\xff"])],
             worker_memory_mb=budget,
         )
-    with pytest.raises(Exception, match=r"between ids of examples.*of 10 ids.*b'50\\xff'"):
+    with pytest.raises(Exception, match=r"between ids of examples.*of 10 ids.*'50\\xff'"):
         finish(
             tmp_path / "b",
             batches_of(random_edges(), 50),
@@ -229,6 +230,34 @@ def test_groups_are_read_once():
         for values in (iter([*edges, *nodes]), iter([*nodes, *edges]))
     }
     assert found == {(400, 50)}
+
+
+def test_a_bundle_that_is_repeated_writes_the_same(tmp_path):
+    batches = batches_of(sorted(random_edges()), 30)
+    places = np.cumsum([0, *(batch.num_rows for batch in batches)]).tolist()
+    blocks = list(zip(places, batches, strict=False))
+    shards, contents = [], set()
+    for values in ([*blocks, (0, None)], [(0, None), *blocks[::-1]]):
+        offsets = {finishing._END: places[-1]}
+        shards.append(finishing._write_shard((0, values), offsets, str(tmp_path), 1000))
+        (path,) = tmp_path.iterdir()
+        contents.add(path.read_bytes())
+    assert shards[0] == shards[1]
+    assert len(contents) == 1
+
+
+def test_a_run_that_dies_while_it_writes_leaves_no_half_file(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def die_at_the_second(source, target):
+        if "00001-of" in target:
+            raise OSError("disk full")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", die_at_the_second)
+    with pytest.raises(Exception, match="disk full"):
+        finish(tmp_path, batches_of(random_edges(), 50), edges_in_shard=100)
+    assert [path.name[:12] for path in tmp_path.iterdir()] == ["edges-00000-"]
 
 
 @pytest.mark.slow

@@ -3,10 +3,18 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsl_tfx.graph.shards import cut_into_shards, num_shards, range_of, ranges_within, sort_rows
+from nsl_tfx.graph.shards import (
+    cut_into_shards,
+    num_shards,
+    range_of,
+    ranges_within,
+    sort_rows,
+    write_shard,
+)
 
 PLACES = st.lists(st.integers(0, 2**64 - 1), max_size=30)
 COUNTS = st.integers(1, 40)
@@ -49,3 +57,26 @@ def test_rows_have_one_order(rows):
 
 def test_every_split_has_a_file():
     assert [num_shards(size, 10) for size in (0, 1, 10, 11)] == [1, 1, 1, 2]
+
+
+def test_a_shard_appears_whole_or_not_at_all(tmp_path):
+    def records():
+        yield b"one"
+        # What a reader of the split would find, or a worker leave that is killed here.
+        assert not list((tmp_path / "Split-train").iterdir())
+        if fails:
+            raise KeyboardInterrupt
+        yield b"two"
+
+    fails = False
+    contents = set()
+    for _ in range(2):
+        path = write_shard(str(tmp_path), "train", 0, 2, records())
+        with open(path, "rb") as file:
+            contents.add(file.read())
+        (tmp_path / "Split-train" / "data_tfrecord-00000-of-00002.gz").unlink()
+    assert len(contents) == 1
+    fails = True
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(str(tmp_path), "train", 0, 2, records())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
