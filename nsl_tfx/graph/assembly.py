@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.ids import as_list, encode_ids
+from nsl_tfx.graph.naming import name_id
 from nsl_tfx.graph.numbering import number_ids
 
 _SHOWN = 3
@@ -122,7 +123,8 @@ def _check_distinct(ids: list[bytes], edges: EdgeList) -> None:
     twice = np.unique(keys[1:][keys[1:] == keys[:-1]])
     if len(twice):
         shown = ", ".join(
-            f"{ids[key // len(ids)]!r} to {ids[key % len(ids)]!r}" for key in twice[:_SHOWN]
+            f"{name_id(ids[key // len(ids)])} to {name_id(ids[key % len(ids)])}"
+            for key in twice[:_SHOWN]
         )
         more = f" and {len(twice) - _SHOWN} more" if len(twice) > _SHOWN else ""
         raise ValueError(

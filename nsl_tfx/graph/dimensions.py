@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from nsl_tfx.configs import InvalidExamples, SimilarityGraphConfig
 from nsl_tfx.graph.blocks import vectors_name
+from nsl_tfx.graph.naming import name_id
 from nsl_tfx.graph.vector_batches import dimension_of
 
 # By length: how many vectors have it, and the smallest of their ids. A plain dict, because Beam
@@ -59,5 +60,5 @@ def choose_dimension(dimensions: Dimensions, config: SimilarityGraphConfig) -> t
 
 
 def _names(rows: int, ids: list[bytes]) -> str:
-    shown = ", ".join(map(repr, ids))
+    shown = ", ".join(map(name_id, ids))
     return shown if rows <= len(ids) else f"{shown} and {rows - len(ids)} more"

@@ -48,6 +48,9 @@ class EdgeList:
     def __len__(self) -> int:
         return len(self.source)
 
+    def __repr__(self) -> str:
+        return f"EdgeList(edges={len(self)})"
+
     def select(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> EdgeList:
         """Returns the edges at `index`, a mask or positions."""
         return EdgeList(self.source[index], self.target[index], self.weight[index])

@@ -36,13 +36,18 @@ class Graph:
 
     Example:
         >>> graph = Graph.from_edges(["a", "b"], ["b", "c"], [0.5, 1.0], directed=False)
-        >>> graph.ids, len(graph.edges), graph.is_directed
-        ([b'a', b'b', b'c'], 4, False)
+        >>> graph, graph.ids, graph.is_directed
+        (Graph(nodes=3, edges=4), [b'a', b'b', b'c'], False)
     """
 
     ids: list[bytes]
     edges: EdgeList
     info: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        # Not the ids and arrays, of which there may be millions.
+        nodes = len(self.ids) + self.unnamed_nodes
+        return f"Graph(nodes={nodes}, edges={len(self.edges)})"
 
     @property
     def unnamed_nodes(self) -> int:

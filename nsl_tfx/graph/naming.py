@@ -1,4 +1,4 @@
-"""Naming a few of many ids in an error's text."""
+"""Ids in the texts that people read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,24 @@ from collections.abc import Sequence
 _SHOWN = 5
 
 
+def name_id(identity: bytes) -> str:
+    r"""Returns an id as text in quotes; what is no text, or would not show, is escaped.
+
+    Example:
+        >>> print(name_id("Köln".encode()), name_id(b"\xff\n"))
+        'Köln' '\xff\n'
+    """
+    text = identity.decode("utf-8", "backslashreplace")
+    # One by one, since `repr` of the whole would escape the escapes too.
+    return "'" + "".join(one if one.isprintable() else repr(one)[1:-1] for one in text) + "'"
+
+
 def name_some(ids: Sequence[bytes]) -> str:
-    """Returns the first few ids as text, and how many there are."""
-    shown = ", ".join(repr(one) for one in ids[:_SHOWN])
+    """Returns the first few ids as text, and how many there are.
+
+    Example:
+        >>> name_some([b"a", b"b", b"c", b"d", b"e", b"f"])
+        "'a', 'b', 'c', 'd', 'e' and 1 more"
+    """
+    shown = ", ".join(map(name_id, ids[:_SHOWN]))
     return shown if len(ids) <= _SHOWN else f"{shown} and {len(ids) - _SHOWN} more"

@@ -213,9 +213,9 @@ def _read_examples(files: Sequence[str], id_feature: str) -> tuple[list[bytes], 
                     there = place.setdefault(identity, (file, number))
                     if there != (file, number):
                         raise ValueError(
-                            f"Expected every id once. Received {identity!r} at {there[0]}, record "
-                            f"{there[1]}, and at {file}, record {number} (from 0). Remove one of "
-                            "them, or give them ids of their own."
+                            f"Expected every id once. Received {name_id(identity)} at {there[0]}, "
+                            f"record {there[1]}, and at {file}, record {number} (from 0). Remove "
+                            "one of them, or give them ids of their own."
                         )
                 records += rows.records
                 advance(len(rows.records))

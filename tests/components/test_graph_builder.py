@@ -127,7 +127,7 @@ def with_row(**features):
             None,
             "Expected the same number of values.*3 for b'odd'; 4 for b",
         ),
-        (with_row(image=[]), CONFIG, None, "a vector in the feature 'image'.*none for b'odd'"),
+        (with_row(image=[]), CONFIG, None, "a vector in the feature 'image'.*none for 'odd'"),
         ({"train": [[]]}, CONFIG, None, "at least one example.*splits: train"),
         ({"eval": [ROWS]}, CONFIG, None, "splits of the examples: eval. Received: train"),
         ({"train": [ROWS]}, CONFIG.replace(id_feature="key"), None, "feature 'key' of every"),
@@ -238,7 +238,7 @@ def test_a_model_that_does_not_fit(build, doubling_model, settings, message):
 def test_a_feature_of_the_model_that_no_example_has(build, doubling_model):
     path = f"{doubling_model}/Format-Serving"
     model = {"path": path, "signature": "raw_features", "features": ["imag"]}
-    with pytest.raises(Exception, match=r"a vector in the feature .*none for b'row-00'"):
+    with pytest.raises(Exception, match=r"a vector in the feature .*none for 'row-00'"):
         build({"train": [ROWS]}, BY_MODEL.replace(embedding_model=model), schema=None)
 
 

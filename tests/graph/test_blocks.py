@@ -74,12 +74,12 @@ def test_a_slice_of_a_batch():
         ({"id": ([[b"a"], [b""], [b"c"]], BYTES)}, r"Received 1 without one in a batch of 3"),
         ({"id": ([[b"a", b"b"], [b"b"], [b"c"]], BYTES)}, r"at most one value.*Received: 2"),
         ({"id": ([[0.5]] * 3, FLOATS)}, r"bytes or integers in the feature 'id'. Received: float"),
-        ({"x": None}, r"a vector in the feature 'x'.*none for b'a', b'b', b'c'.*Name the feature"),
-        ({"x": ([[1], None, []], FLOATS)}, r"a vector in the feature 'x'.*none for b'b', b'c'"),
+        ({"x": None}, r"a vector in the feature 'x'.*none for 'a', 'b', 'c'.*Name the feature"),
+        ({"x": ([[1], None, []], FLOATS)}, r"a vector in the feature 'x'.*none for 'b', 'c'"),
         ({"x": ([[b"u"]] * 3, BYTES)}, r"numbers in the feature 'x'. Received: large_binary"),
         (
             {"x": ([[1, 2], [3], [4, 5]], FLOATS)},
-            r"the same number of.*1 for b'b'; 2 for b'a', b'c'",
+            r"the same number of.*1 for 'b'; 2 for 'a', 'c'",
         ),
         ({"y": ([[1, 2], [1], [1]], INTS)}, r"at most one value of the feature 'y'"),
         ({"y": ([[0.5]] * 3, FLOATS)}, r"bytes or integers in the feature 'y'"),
@@ -120,7 +120,7 @@ def test_join_keeps_rows_together():
 
 def test_join_names_the_odd_dimension():
     odd = ([b"d"], np.array([[7]], np.float32), [None])
-    with pytest.raises(ValueError, match=r"the same number of.*1 for b'd'; 2 for b"):
+    with pytest.raises(ValueError, match=r"the same number of.*1 for 'd'; 2 for '"):
         join_blocks([odd, read_block(batch(), CONFIG)], "x")
 
 

@@ -170,7 +170,7 @@ def test_weights_that_are_none(weights, error, message):
 
 
 def test_an_edge_given_twice_is_an_error():
-    with pytest.raises(ValueError, match=r"several times: b'a' to b'b'. Merge them first"):
+    with pytest.raises(ValueError, match=r"several times: 'a' to 'b'. Merge them first"):
         Graph.from_edges(["a", "a", b"a"], ["b", "b", "c"], [1, 2, 3])
 
 
