@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nsl_tfx.configs import GraphNeighborConfig, TieOrder
 from nsl_tfx.graph.choosing import choose_neighbors, first_of_each
 from nsl_tfx.graph.feature_names import absent_feature, feature_names
+from nsl_tfx.graph.naming import name_id
 from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.packing import Packer, pack_rows
 from nsl_tfx.graph.rows import RowReader, Rows

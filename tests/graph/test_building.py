@@ -137,7 +137,7 @@ def test_one_node_is_a_graph(tmp_path):
 
 
 ODD = {
-    "duplicate": (([b"7"], [1.0] * 4, None), "every id once.*b'7'"),
+    "duplicate": (([b"7"], [1.0] * 4, None), "every id once.*: '7'"),
     "missing_id": ((None, [1.0] * 4, None), r"an id in the feature 'id'.*record 30, .* of some.gz"),
     "missing_vector": (([b"new"], None, None), r"a vector in the feature 'x'.*b'new' .*record 30"),
     "other_dimension": (
@@ -237,7 +237,7 @@ class TestMoreThanOneWorkerHolds:
         assert info["metrics"]["isolated_nodes"] == 0
 
     def test_duplicates_are_found_across_buckets(self, tmp_path):
-        with pytest.raises(Exception, match=r"every id once.*b'7'"):
+        with pytest.raises(Exception, match=r"every id once.*: '7'"):
             build([*LARGE, ([b"7"], [-1.0] * 200, None)], tmp_path / "graph", 50, SMALL_BUDGET)
         assert not (tmp_path / "graph").exists()
 

@@ -211,7 +211,7 @@ def test_equals_dictionaries(pack, labeled, unlabeled, edges, undirected, max_nb
             [*LABELED, LABELED[1]],
             "",
             {},
-            r"every id once. Received b'b' at .*labeled\.tfr, record 1, and at .*record 3",
+            r"every id once. Received 'b' at .*labeled\.tfr, record 1, and at .*record 3",
         ),
         (LABELED, "a\tb\t1\nid\n", {}, r"graph\.tsv, line 2: "),
         (LABELED, "a\tb\tnan\n", {}, r"graph\.tsv, line 1: .*finite number"),
