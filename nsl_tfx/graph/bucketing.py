@@ -19,8 +19,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import SearchMethod, SimilarityGraphConfig
+from nsl_tfx.graph.hashing import mix
+from nsl_tfx.graph.search.nearest import compares_all
 from nsl_tfx.graph.search.partitions import along_a_path, nearest_leaders
 from nsl_tfx.graph.search.points import Points
+from nsl_tfx.graph.search.recall import Recall
 from nsl_tfx.graph.vector_batches import join_vectors, take_vectors, vector_batch, vectors_of
 
 # Leaders for each bucket that is needed: more make buckets of more even size.
@@ -29,11 +32,18 @@ _MOST_LEADERS = 4096
 # Of the true pairs that the rounds before left apart, a round parts at most about this share.
 _PARTED = 0.45
 _MOST_ROUNDS = 8
-# Beside its vectors a worker holds their copy of unit length or in the order of ids; and for each
-# node its id, hash, and edges as keys, numbers and columns of ids.
-_COPIES = 3
-_BYTES_PER_NODE = 200
-_BYTES_PER_NEIGHBOR = 120
+ROWS_IN_BLOCK = 1 << 16
+"""Rows that are parted among buckets at once: small batches would become as many tiny ones."""
+
+# What a search holds at its peak, as tests/graph/test_memory.py measures it: copies of the vectors
+# (as they came, in the order of ids, and the factors of whole sets or of threads' blocks); for each
+# node its id, hashes and candidates; for each neighbor its keys, and edges as columns.
+_EXACT_COPIES, _EXACT_BYTES, _EXACT_BYTES_PER_NEIGHBOR = 5, 2000, 130
+_COPIES, _BYTES, _BYTES_PER_NEIGHBOR = 3, 500, 60
+
+
+# Parts the hashes that draw leaders, cut cells, draw the sample and seed searches.
+_LEADERS, _PARTS, _SAMPLE, _SEARCHES = range(0x1EAD, 0x1EAD + 4)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,8 +86,11 @@ def make_plan(rows: int, dimension: int, config: SimilarityGraphConfig) -> Plan:
         1
     """
     neighbors = min(config.num_neighbors, max(1, rows - 1))
-    bytes_per_row = 4 * dimension * _COPIES + _BYTES_PER_NODE + _BYTES_PER_NEIGHBOR * neighbors
-    capacity = max(2, int(config.worker_memory_mb * 2**20 / bytes_per_row))
+    budget = config.worker_memory_mb * 2**20
+    bytes_per_row = search_bytes(dimension, neighbors, exact=True)
+    if not compares_all(config.method, budget // bytes_per_row, neighbors):
+        bytes_per_row = search_bytes(dimension, neighbors, exact=False)
+    capacity = max(2, budget // bytes_per_row)
     if rows <= capacity:
         return Plan(rows=rows, dimension=dimension, rows_in_bucket=capacity, rounds=1, leaders=0)
     if config.method is SearchMethod.EXACT:
@@ -97,6 +110,41 @@ def make_plan(rows: int, dimension: int, config: SimilarityGraphConfig) -> Plan:
         rounds=min(_MOST_ROUNDS, max(2, math.ceil(math.log(missed) / math.log(_PARTED)))),
         leaders=min(_MOST_LEADERS, rows, _LEADERS_PER_BUCKET * buckets),
     )
+
+
+def leader_luck(hashes: NDArray[np.uint64], seed: int, round_number: int) -> NDArray[np.uint64]:
+    """Returns the numbers, `[nodes]`, of which the smallest make their nodes a round's leaders."""
+    return mix(hashes, seed, _LEADERS, round_number)
+
+
+def part_luck(hashes: NDArray[np.uint64], seed: int, round_number: int) -> NDArray[np.uint64]:
+    """Returns the numbers, `[nodes]`, by which a round's too large cells are spread."""
+    return mix(hashes, seed, _PARTS, round_number)
+
+
+def sample_luck(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """Returns the numbers, `[nodes]`, of which the smallest choose the recall's sample."""
+    return mix(hashes, seed, _SAMPLE)
+
+
+def bucket_config(config: SimilarityGraphConfig, round_number: int) -> SimilarityGraphConfig:
+    """Returns what a bucket of a round is searched with: a seed of the round's own."""
+    salted = mix(np.array([config.random_seed], np.uint64), _SEARCHES, round_number)
+    return config.replace(random_seed=int(salted[0] >> np.uint64(32)))
+
+
+def search_bytes(dimension: int, num_neighbors: int, *, exact: bool) -> int:
+    """Returns how many bytes a search holds of each row, its vector and its edges included.
+
+    Args:
+        dimension: Length of a vector.
+        num_neighbors: Neighbors of a row.
+        exact: Whether all pairs are compared.
+    """
+    if exact:
+        vectors = 4 * dimension * _EXACT_COPIES
+        return vectors + _EXACT_BYTES + _EXACT_BYTES_PER_NEIGHBOR * num_neighbors
+    return 4 * dimension * _COPIES + _BYTES + _BYTES_PER_NEIGHBOR * num_neighbors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -230,4 +278,16 @@ def describe_buckets(rounds: Sequence[Buckets]) -> dict[str, Any]:
         "p99_rows": int(np.quantile(sizes, 0.99, method="higher")),
         "max_rows": int(sizes.max()),
         "forced_splits": sum(one.forced_splits for one in rounds),
+    }
+
+
+def describe_cut(
+    recall: Recall, rounds: Sequence[Buckets], config: SimilarityGraphConfig
+) -> dict[str, Any]:
+    """Returns how neighbors were found in rounds of buckets, as plain JSON values."""
+    return {
+        "method": SearchMethod.APPROXIMATE.value,
+        "rounds": len(rounds),
+        **recall.describe(config.target_recall),
+        "buckets": describe_buckets(rounds),
     }

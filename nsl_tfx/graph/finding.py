@@ -13,41 +13,43 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 from numpy.typing import NDArray
 
-from nsl_tfx.configs import SearchMethod, SimilarityGraphConfig
+from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph.bucketing import (
+    ROWS_IN_BLOCK,
     Buckets,
     Drawn,
     Plan,
+    bucket_config,
     cells_of,
-    describe_buckets,
+    describe_cut,
     draw,
     join_drawn,
+    leader_luck,
     pack_cells,
+    part_luck,
+    sample_luck,
 )
 from nsl_tfx.graph.files import EDGE_SCHEMA
-from nsl_tfx.graph.hashing import hash_ids, mix
+from nsl_tfx.graph.hashing import hash_ids
 from nsl_tfx.graph.sampled_recall import (
     compare_edges,
     edge_batch,
     edges_of_sample,
     scan_for_neighbors,
 )
-from nsl_tfx.graph.similarity import find_similar
+from nsl_tfx.graph.search.recall import Recall
+from nsl_tfx.graph.searching import search_whole
+from nsl_tfx.graph.similarity import check_ids
 from nsl_tfx.graph.top_edges import top_edges
-from nsl_tfx.graph.vector_batches import join_vectors, take_vectors, vector_batch
+from nsl_tfx.graph.vector_batches import join_in_order, join_vectors, take_vectors, vector_batch
 
 _MAIN = "main"
 _SEARCH = "search"
 _WHOLE = (0, 0)
-# Rows that wait until they are parted among buckets: small batches would become as many tiny ones.
-_ROWS_IN_BLOCK = 1 << 16
 _NODES_IN_BATCH = 1 << 13
 _EDGES_BEFORE_MERGING = 1 << 19
 # What merging holds for an edge at its peak: ids, numbers, keys and their order.
 _BYTES_PER_EDGE = 400
-
-# Parts the hashes that draw leaders, cut cells, draw the sample and seed searches.
-_LEADERS, _PARTS, _SAMPLE, _SEARCHES = range(0x1EAD, 0x1EAD + 4)
 
 # The rows of a block, and the cell of each row in each round, int64 [rounds, rows].
 Celled = tuple[pa.RecordBatch, "NDArray[np.int64]"]
@@ -90,7 +92,7 @@ class FindNeighbors(beam.PTransform):
         recall = (vectors, merged) | "MeasureRecall" >> _MeasureRecall(config, plan)
         search = (
             searched[_SEARCH] | "WholeSearch" >> beam.FlatMap(_if_whole, plan),
-            recall | "CutSearch" >> beam.Map(_describe_cut, AsSingleton(cut["buckets"])),
+            recall | "CutSearch" >> beam.Map(describe_cut, AsSingleton(cut["buckets"]), config),
         )
         return {
             "edges": (whole, merged) | "Edges" >> beam.Flatten(),
@@ -177,7 +179,7 @@ class _JoinDrawn(beam.CombineFn):
     ) -> tuple[int, list[Drawn]]:
         count, drawn = element
         parts = [*accumulator[1], drawn]
-        if sum(len(part.hashes) for part in parts) > 2 * count + _ROWS_IN_BLOCK:
+        if sum(len(part.hashes) for part in parts) > 2 * count + ROWS_IN_BLOCK:
             parts = [join_drawn(parts, count)]
         return count, parts
 
@@ -242,7 +244,7 @@ class _LargerBlocks(beam.DoFn):
             return
         self._waiting.append(batch)
         self._rows += batch.num_rows
-        if self._rows >= min(_ROWS_IN_BLOCK, plan.rows_in_bucket):
+        if self._rows >= min(ROWS_IN_BLOCK, plan.rows_in_bucket):
             yield self._joined()
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -269,18 +271,17 @@ def _search(
 ) -> Iterator[Any]:
     """Yields each node's nearest neighbors in a bucket, and how they were found."""
     (round_number, _), batches = bucket
-    ids, vectors = join_vectors(batches)
-    seed = config.random_seed
-    if plan.is_cut:
-        salted = mix(np.array([seed], np.uint64), _SEARCHES, round_number)
-        seed = int(salted[0] >> np.uint64(32))
-    graph = find_similar(ids, vectors, config.replace(similarity_threshold=None, random_seed=seed))
-    names = pa.array(graph.ids, pa.binary())
+    ids, vectors = join_in_order(batches)
+    check_ids(ids)
+    found = search_whole(
+        ids, vectors, bucket_config(config, round_number) if plan.is_cut else config
+    )
+    names = pa.array(ids, pa.binary())
     for begin in range(0, len(ids), _NODES_IN_BATCH):
-        first, last = np.searchsorted(graph.edges.source, [begin, begin + _NODES_IN_BATCH])
-        if last > first:
-            yield edge_batch(names, graph.edges.select(np.arange(first, last)))
-    yield TaggedOutput(_SEARCH, dict(graph.search))
+        edges = found.edges(begin, begin + _NODES_IN_BATCH)
+        if len(edges):
+            yield edge_batch(names, edges)
+    yield TaggedOutput(_SEARCH, found.describe(config.target_recall))
 
 
 def _by_source(
@@ -304,7 +305,7 @@ def _draw_leaders(
     if plan.is_cut:
         hashes = hash_ids(batch.column(0).to_pylist())
         for number in range(plan.rounds):
-            luck = mix(hashes, config.random_seed, _LEADERS, number)
+            luck = leader_luck(hashes, config.random_seed, number)
             yield number, (plan.leaders, draw(batch, luck, plan.leaders))
 
 
@@ -312,7 +313,7 @@ def _draw_sample(
     batch: pa.RecordBatch, plan: Plan, config: SimilarityGraphConfig
 ) -> Iterator[tuple[int, tuple[int, Drawn]]]:
     if plan.is_cut:
-        luck = mix(hash_ids(batch.column(0).to_pylist()), config.random_seed, _SAMPLE)
+        luck = sample_luck(hash_ids(batch.column(0).to_pylist()), config.random_seed)
         yield 0, (config.recall_sample, draw(batch, luck, config.recall_sample))
 
 
@@ -356,7 +357,7 @@ def _part(
     batch, cells = celled
     hashes = hash_ids(batch.column(0).to_pylist())
     for number, packed in enumerate(buckets):
-        bucket = packed.of(cells[number], mix(hashes, config.random_seed, _PARTS, number))
+        bucket = packed.of(cells[number], part_luck(hashes, config.random_seed, number))
         for one in np.unique(bucket):
             yield (number, int(one)), take_vectors(batch, np.flatnonzero(bucket == one))
 
@@ -369,20 +370,10 @@ def _scan(
 
 def _compare(
     truth: pa.RecordBatch, found: Sequence[pa.RecordBatch], sample: pa.RecordBatch, plan: Plan
-) -> dict[str, Any]:
-    recall = compare_edges(
+) -> Recall:
+    return compare_edges(
         pa.Table.from_batches(found, EDGE_SCHEMA),
         pa.Table.from_batches([truth], EDGE_SCHEMA),
         sample,
         plan.rows,
     )
-    return recall.to_dict()
-
-
-def _describe_cut(recall: Mapping[str, Any], buckets: Sequence[Buckets]) -> dict[str, Any]:
-    return {
-        "method": SearchMethod.APPROXIMATE.value,
-        "rounds": len(buckets),
-        "recall": recall,
-        "buckets": describe_buckets(buckets),
-    }

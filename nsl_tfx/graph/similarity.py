@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.graph.bucketing import make_plan
 from nsl_tfx.graph.edges import EdgeList, symmetrize
-from nsl_tfx.graph.hashing import hash_ids
 from nsl_tfx.graph.naming import name_some
-from nsl_tfx.graph.search import nearest_neighbors
+from nsl_tfx.graph.search.nearest import edges_of_keys
+from nsl_tfx.graph.search.recall import warn_of_missed_recall
+from nsl_tfx.graph.searching import search_in_rounds, search_whole
 from nsl_tfx.graph.vectors import check_vectors
 
 
@@ -48,6 +50,9 @@ def build_similarity_graph(
 ) -> SimilarityGraph:
     """Joins each node to the nodes that are most like it.
 
+    Where the search would take more than `worker_memory_mb`, it is cut into buckets, as BuildGraph
+    does, with the same result; the vectors and the edges themselves are held whole.
+
     Args:
         ids: One id a row, each once, none empty.
         vectors: The embeddings, `[rows, dimension]`, taken as float32.
@@ -59,7 +64,8 @@ def build_similarity_graph(
 
     Raises:
         ValueError: An id is empty or comes twice, a vector is infinite, not a number, too large or,
-            for cosine similarity, zero, or the vectors are no matrix with a row an id.
+            for cosine similarity, zero, or the vectors are no matrix with a row an id; or the
+            method is `exact` and does not fit `worker_memory_mb`.
 
     Example:
         >>> config = SimilarityGraphConfig(embedding_feature="x", num_neighbors=1)
@@ -67,54 +73,37 @@ def build_similarity_graph(
         >>> [(graph.ids[s], graph.ids[t]) for s, t in zip(graph.edges.source, graph.edges.target)]
         [(b'a', b'c'), (b'b', b'c'), (b'c', b'a'), (b'c', b'b')]
     """
-    graph = find_similar(ids, check_vectors(ids, vectors, config.similarity), config, advance)
-    edges = symmetrize(graph.edges, config.symmetrize)
-    drops = {**graph.drops, "not_mutual": max(0, len(graph.edges) - len(edges))}
-    return dataclasses.replace(graph, edges=edges, drops=drops)
-
-
-def find_similar(
-    ids: Sequence[bytes],
-    vectors: NDArray[np.float32],
-    config: SimilarityGraphConfig,
-    advance: Callable[[float], None] = lambda share: None,
-) -> SimilarityGraph:
-    """Returns the directed graph of each node's nearest neighbors that reach the threshold.
-
-    Args:
-        ids: One id a row.
-        vectors: As `check_vectors` returns them, `[rows, dimension]`.
-        config: Similarity, number of neighbors, threshold and method.
-        advance: Called with the share of the search done since its last call.
-
-    Raises:
-        ValueError: An id is empty or comes twice.
-    """
+    vectors = check_vectors(ids, vectors, config.similarity)
     order = check_ids(ids)
-    in_order = bool((order[1:] > order[:-1]).all())
-    names = list(ids) if in_order else [ids[row] for row in order]
-    found = nearest_neighbors(
-        vectors if in_order else vectors[order],
-        config.num_neighbors,
-        similarity=config.similarity,
-        method=config.method,
-        hashes=hash_ids(names),
-        seed=config.random_seed,
-        target_recall=config.target_recall,
-        recall_sample=config.recall_sample,
-        advance=advance,
-    )
-    edges = found.edges()
+    names = list(ids)
+    if not (order[1:] > order[:-1]).all():
+        names, vectors = [ids[row] for row in order], vectors[order]
+    plan = make_plan(len(vectors), vectors.shape[1], config)
+    if plan.is_cut:
+        keys, search = search_in_rounds(names, vectors, config, plan, advance)
+    else:
+        found = search_whole(names, vectors, config, advance)
+        keys, search = found.keys, found.describe(config.target_recall)
+    similar, drops = _keep_similar(edges_of_keys(keys), len(names), config)
+    edges = symmetrize(similar, config.symmetrize)
+    drops["not_mutual"] = max(0, len(similar) - len(edges))
+    warn_of_missed_recall(search, config.target_recall)
+    return SimilarityGraph(names, order, edges, drops, search)
+
+
+def _keep_similar(
+    edges: EdgeList, nodes: int, config: SimilarityGraphConfig
+) -> tuple[EdgeList, dict[str, int]]:
+    """Returns the edges that reach the threshold, and what that cost."""
     # Weights are float32, which may lie below the float64 of the same number: compared with that,
     # an edge of weight 0.96 would be dropped at the threshold 0.96.
     threshold = config.similarity_threshold
     similar = edges if threshold is None else edges.select(edges.weight >= np.float32(threshold))
-    full = np.bincount(similar.source, minlength=len(ids)) == config.num_neighbors
-    drops = {
+    full = np.bincount(similar.source, minlength=nodes) == config.num_neighbors
+    return similar, {
         "below_threshold": len(edges) - len(similar),
-        "nodes_at_cap": int(full.sum()) if len(ids) > config.num_neighbors + 1 else 0,
+        "nodes_at_cap": int(full.sum()) if nodes > config.num_neighbors + 1 else 0,
     }
-    return SimilarityGraph(names, order, similar, drops, found.describe())
 
 
 def check_ids(ids: Sequence[bytes]) -> NDArray[np.int64]:

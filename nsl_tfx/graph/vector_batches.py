@@ -59,3 +59,21 @@ def join_vectors(batches: Iterable[pa.RecordBatch]) -> tuple[list[bytes], NDArra
         ids.extend(batch.column(0).to_pylist())
         parts.append(vectors_of(batch))
     return ids, parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def join_in_order(batches: Iterable[pa.RecordBatch]) -> tuple[list[bytes], NDArray[np.float32]]:
+    """Returns the ids, ascending, and the vectors of all batches, at least one, of one dimension.
+
+    Each vector goes to its place at once: sorting joined ones would hold them once more.
+    """
+    parts = list(batches)
+    ids = [one for part in parts for one in part.column(0).to_pylist()]
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    place = np.empty(len(ids), np.int64)
+    place[order] = np.arange(len(ids))
+    vectors = np.empty((len(ids), dimension_of(parts[0])), np.float32)
+    end = 0
+    for part in parts:
+        begin, end = end, end + part.num_rows
+        vectors[place[begin:end]] = vectors_of(part)
+    return [ids[row] for row in order], vectors

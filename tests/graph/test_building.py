@@ -14,6 +14,7 @@ from nsl_tfx.graph import (
     measure_graph,
     read_edges,
     read_graph_info,
+    searching,
 )
 from nsl_tfx.graph.bucketing import make_plan
 from nsl_tfx.graph.building import BuildGraph
@@ -174,7 +175,7 @@ def test_a_zero_vector_has_neighbors_by_distance(tmp_path):
     assert read_graph_info(build([*rows(), ODD["zero"][0]], tmp_path, 7, config))["nodes"] == 31
 
 
-# Vectors so long that one MiB holds some 350 of them, by the plan's reckoning.
+# Vectors so long that one MiB holds some 160 of them, by the plan's reckoning.
 LARGE = rows(700, dimension=200)
 SMALL_BUDGET = CONFIG.replace(worker_memory_mb=1)
 
@@ -200,7 +201,7 @@ class TestMoreThanOneWorkerHolds:
         buckets = info["buckets"]
         assert buckets["rounds"] == info["rounds"] == 4
         assert buckets["buckets"] >= 4 * 2
-        assert buckets["max_rows"] <= 360
+        assert buckets["max_rows"] <= 170
         assert info["nodes"] == 700
         assert info["recall"]["nodes"] == 700  # the sample is everything here
 
@@ -220,10 +221,22 @@ class TestMoreThanOneWorkerHolds:
     def test_bytes_do_not_depend_on_order_batches_or_blocks(
         self, folder, size, rows_in_block, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr(finding, "_ROWS_IN_BLOCK", rows_in_block)
+        monkeypatch.setattr(finding, "ROWS_IN_BLOCK", rows_in_block)
         monkeypatch.setattr(finding, "_EDGES_BEFORE_MERGING", rows_in_block)
         other = build(LARGE[::-1], tmp_path, size, SMALL_BUDGET)
         assert files_of(other) == files_of(folder)
+
+    @pytest.mark.parametrize("rows_in_block", [1 << 16, 40])
+    def test_is_what_is_built_in_memory(self, folder, rows_in_block, monkeypatch):
+        monkeypatch.setattr(searching, "ROWS_IN_BLOCK", rows_in_block)
+        shares = []
+        ids, vectors = [row[0][0] for row in LARGE], [row[1] for row in LARGE]
+        graph = build_similarity_graph(ids, vectors, SMALL_BUDGET, shares.append)
+        assert read_edges(folder).equals(edge_table(graph.ids, graph.edges))
+        info = read_graph_info(folder)
+        assert {key: info[key] for key in graph.search} == graph.search
+        assert info["drops"].items() >= graph.drops.items()
+        assert sum(shares) == pytest.approx(1)
 
     def test_exact_does_not_fit(self, tmp_path):
         with pytest.raises(Exception, match=r"all vectors to fit one worker.*Raise worker_memory"):

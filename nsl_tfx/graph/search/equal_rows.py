@@ -13,7 +13,7 @@ from nsl_tfx.graph.hashing import mix
 from nsl_tfx.graph.search.points import Rows
 from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, Keys, make_keys, numbers_of, weights_of
 
-_NUMBERS_AT_ONCE = 1 << 20
+_NUMBERS_AT_ONCE = 1 << 18
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -48,19 +48,21 @@ class Neighbors:
     rounds: int
     recall: Recall
 
-    def describe(self) -> dict[str, Any]:
-        """Returns how they were found, as plain JSON values."""
+    def describe(self, target_recall: float) -> dict[str, Any]:
+        """Returns how they were found, as plain JSON values.
+
+        Args:
+            target_recall: The recall that was asked for.
+        """
         return {
             "method": self.method.value,
             "rounds": self.rounds,
-            "recall": self.recall.to_dict(),
+            **self.recall.describe(target_recall),
         }
 
-    def edges(self) -> EdgeList:
-        """Returns the edges from each row to its neighbors, sorted."""
-        known = self.keys != NO_NEIGHBOR
-        keys = self.keys[known]
-        return EdgeList(np.nonzero(known)[0], numbers_of(keys), weights_of(keys))
+    def edges(self, begin: int = 0, end: int | None = None) -> EdgeList:
+        """Returns the edges from each row, or those from `begin` to `end`, sorted."""
+        return edges_of_keys(self.keys, begin, end)
 
 
 def nearest_neighbors(
@@ -128,7 +130,7 @@ def nearest_neighbors(
     sample = choose_sample(hashes, recall_sample, seed)
     truth = true_neighbors(points, sample, near, threads)
     rounds = 0
-    if _is_exact(method, len(points), wanted, leaf_size):
+    if compares_all(method, len(points), wanted, leaf_size):
         found = search_exactly(points, near, threads, advance)
         recall = measure_recall(found[sample], truth, len(points))
     else:
@@ -143,7 +145,29 @@ def nearest_neighbors(
     return Neighbors(keys, used, rounds, recall)
 
 
-def _is_exact(method: SearchMethod, rows: int, wanted: int, leaf_size: int) -> bool:
+def edges_of_keys(keys: Keys, begin: int = 0, end: int | None = None) -> EdgeList:
+    """Returns the edges from rows to their neighbors, sorted.
+
+    Args:
+        keys: Each row's neighbors, best first, `[rows, k]`.
+        begin: The first row whose edges are returned.
+        end: The row after the last; the number of rows when None.
+    """
+    part = keys[begin:end]
+    known = part != NO_NEIGHBOR
+    source = np.repeat(np.arange(begin, begin + len(part)), known.sum(axis=1))
+    return EdgeList(source, numbers_of(part[known]), weights_of(part[known]))
+
+
+def compares_all(method: SearchMethod, rows: int, wanted: int, leaf_size: int = LEAF_SIZE) -> bool:
+    """Tells whether `nearest_neighbors` compares all pairs of so many rows.
+
+    Args:
+        method: The method asked for.
+        rows: Rows in all.
+        wanted: Neighbors of a row.
+        leaf_size: Rows of a set within which the approximate method compares all pairs.
+    """
     if method is SearchMethod.EXACT or rows <= leaf_size:
         return True
     few = wanted <= leaf_size * _MOST_NEIGHBORS_OF_LEAF

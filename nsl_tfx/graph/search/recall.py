@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from nsl_tfx.graph.hashing import mix
 from nsl_tfx.graph.search.points import Rows
 from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, Keys, weights_of
 from nsl_tfx.statistics import wilson_interval
+
+_LOG = logging.getLogger(__name__)
 
 # Parts the sample's hashes from those that decide about partitions.
 _SALT = 0x5A4D
@@ -38,6 +42,18 @@ class Recall:
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values."""
         return dataclasses.asdict(self)
+
+    def reaches(self, target: float) -> bool:
+        """Tells whether the search found the share that was asked, as far as the sample proves it.
+
+        Args:
+            target: The lower end of the interval has to reach it, or the whole sample be found.
+        """
+        return self.low >= target or self.share == 1
+
+    def describe(self, target: float) -> dict[str, Any]:
+        """Returns the recall, and whether it reaches the target, as plain JSON values."""
+        return {"recall": self.to_dict(), "target_recall_reached": self.reaches(target)}
 
 
 def choose_sample(hashes: NDArray[np.uint64], size: int, seed: int) -> Rows:
@@ -100,6 +116,35 @@ def recall_of(hits: Rows, wanted: Rows, population: int) -> Recall:
         effective = pairs / _design_effect(hits, wanted, share)
         low, high = wilson_interval(share * effective, effective)
     return Recall(nodes=len(wanted), pairs=pairs, share=share, low=low, high=high)
+
+
+def warn_of_missed_recall(search: Mapping[str, Any], target: float) -> None:
+    """Logs a warning where a search did not find the share that was asked.
+
+    Args:
+        search: How neighbors were found, as `graph.json` holds it.
+        target: The share asked for.
+    """
+    if search.get("target_recall_reached", True):
+        return
+    recall = search["recall"]
+    cure = (
+        "Raise worker_memory_mb, since fewer buckets part fewer neighbors, or target_recall, for "
+        "which more rounds are planned."
+        if "buckets" in search
+        else "Choose method='exact', which compares all pairs."
+    )
+    _LOG.warning(
+        "Expected the search to find target_recall=%g of the true neighbors. It found %.4f (%.4f "
+        "to %.4f, by a sample of %d nodes) in %d rounds. %s",
+        target,
+        recall["share"],
+        recall["low"],
+        recall["high"],
+        recall["nodes"],
+        search["rounds"],
+        cure,
+    )
 
 
 def _design_effect(hits: Rows, wanted: Rows, share: float) -> float:

@@ -188,7 +188,7 @@ def test_bytes_do_not_depend_on_threads(method, threads):
     one = nearest_neighbors(vectors, 5, threads=1, **settings)
     several = nearest_neighbors(vectors, 5, threads=threads, **settings)
     assert np.array_equal(one.keys, several.keys)
-    assert one.describe() == several.describe()
+    assert one.describe(0.9) == several.describe(0.9)
 
 
 def test_a_pair_has_one_weight_whatever_surrounds_it():
