@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import TieOrder
+from nsl_tfx.graph.naming import name_some
 
 
 def choose_neighbors(
@@ -62,10 +63,10 @@ def check_weights(edges: pa.Table, path: str) -> None:
     bad = np.flatnonzero(np.isnan(edges["weight"].to_numpy()))
     if len(bad):
         row = int(bad[0])
-        source, target = edges["source"][row].as_py(), edges["target"][row].as_py()
+        source, target = (name_some([edges[name][row].as_py()]) for name in ("source", "target"))
         raise ValueError(
             f"Expected weights that are numbers. Received NaN at {len(bad)} edges, first at that "
-            f"from {source!r} to {target!r}, row {row} (from 0) of {path}. Remove these edges, or "
+            f"from {source} to {target}, row {row} (from 0) of {path}. Remove these edges, or "
             "import the graph anew with such edges dropped."
         )
 

@@ -62,7 +62,7 @@ def _check_sources(job: Job) -> None:
             if np.isin(hash_ids(sources), hashes).any():
                 return
             ends += sources[: _SHOWN - len(ends)]
-    raise unmatched_graph(ends, shown, job.config.id_feature, "AugmentConfig.id_feature")
+    raise unmatched_graph(ends, shown, job.config.id_feature)
 
 
 def _read(job: Job) -> Iterator[tuple[RecordBlock, Rows]]:

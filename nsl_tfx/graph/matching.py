@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nsl_tfx.configs import AugmentConfig
 from nsl_tfx.graph.choosing import choose_neighbors
 from nsl_tfx.graph.files import EDGE_SCHEMA
+from nsl_tfx.graph.naming import name_some
 from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.rows import Rows
 
@@ -156,13 +157,13 @@ def _same_id(examples: pa.Table, several: pa.StructArray, files: Sequence[str]) 
     others = f"; and {len(several) - 1} other ids several times" if len(several) > 1 else ""
     return ValueError(
         "Expected every id once in the splits that get or supply neighbors. Received "
-        f"{first['counts']} examples with the id {first['values']!r}: {shown} (from 0){others}. "
-        "Give the examples ids of their own; ExampleIdentifier makes such."
+        f"{first['counts']} examples with the id {name_some([first['values']])}: {shown} (from 0)"
+        f"{others}. Give the examples ids of their own; ExampleIdentifier makes such."
     )
 
 
 def unmatched_graph(
-    graph_ids: Sequence[bytes], example_ids: Sequence[bytes], feature: str, setting: str
+    graph_ids: Sequence[bytes], example_ids: Sequence[bytes], feature: str
 ) -> ValueError:
     """Returns the error that a graph's ids are none of the examples'.
 
@@ -170,14 +171,12 @@ def unmatched_graph(
         graph_ids: Some of the graph's.
         example_ids: Some of the examples'.
         feature: The feature that holds the latter.
-        setting: What names this feature.
     """
-    graph, examples = (", ".join(map(repr, ids)) for ids in (graph_ids, example_ids))
     return ValueError(
         "Expected a graph between examples. Received one none of whose ids an example has: it "
-        f"joins such as {graph}, and the feature {feature!r} of the examples holds such as "
-        f"{examples}. Name the feature that holds the graph's ids in {setting}, or build the graph "
-        "of examples that have the same ids, as ExampleIdentifier gives them."
+        f"joins such as {name_some(graph_ids)}; the examples have, in the feature {feature!r}, "
+        f"such as {name_some(example_ids)}. Name the feature that holds the id, if it is another "
+        "one, or build the graph of examples that have the same ids; ExampleIdentifier makes such."
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nsl_tfx.configs import GraphNeighborConfig, TieOrder
 from nsl_tfx.graph.choosing import choose_neighbors, first_of_each
 from nsl_tfx.graph.feature_names import absent_feature, feature_names
+from nsl_tfx.graph.matching import unmatched_graph
 from nsl_tfx.graph.naming import name_id
 from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.packing import Packer, pack_rows
@@ -93,7 +94,7 @@ class JoinedFiles:
 
         Raises:
             ValueError: A file is damaged, a record or a line is wrong, or two examples of one kind
-                have one id.
+                have one id; or no example has an id of the graph's.
         """
         ids, records = _read_examples(labeled, id_feature)
         more_ids, more_records = _read_examples(unlabeled, id_feature)
@@ -117,6 +118,8 @@ class JoinedFiles:
         row = np.full(len(found), -1, np.int64)
         row[node] = np.arange(len(node))
         source, target = row[source], row[target]
+        if len(source) and len(ids) and max(source.max(), target.max()) < 0:
+            raise unmatched_graph(source_ids.slice(0, 3).to_pylist(), ids[:3], id_feature)
         joined = (source >= 0) & (target >= 0)
         dangling = int((~joined[: len(edges.weight)]).sum())
         kept = joined & (source < num_labeled)

@@ -8,7 +8,7 @@ import click.testing
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import nsl_tfx as nsl
@@ -185,6 +185,8 @@ WEIGHTS = st.sampled_from([0.25, 0.5, 1.0, -3.0])
     st.sampled_from([None, 0, 1, 3]),
 )
 def test_equals_dictionaries(pack, labeled, unlabeled, edges, undirected, max_nbrs):
+    ends = {end for source, target, _ in edges for end in (source, target)}
+    assume(not ends or not ends.isdisjoint([*labeled, *unlabeled]))
     packed = pack(
         [example(identity, x=[1]) for identity in labeled],
         [example(identity, x=[0]) for identity in unlabeled],
@@ -288,7 +290,7 @@ def test_a_graph_without_edges(tmp_path, content_):
         ("a\tb\na\tc\na\tx\nc\ta\n", None, "3 examples with 2 neighbors, 2 of them without one; "
          "1 edge left out for want of an example"),
         ("a\tb\na\tc\n", 1, "3 examples with 1 neighbor, 2 of them without one"),
-        ("x\ty\n", None, "3 examples with 0 neighbors, 3 of them without one; "
+        ("c\ty\n", None, "3 examples with 0 neighbors, 3 of them without one; "
          "1 edge left out for want of an example"),
     ],
 )  # fmt: skip
@@ -305,6 +307,14 @@ def test_what_was_packed_is_counted(tmp_path, graph, most, text, both_ways):
     assert counts.alone == sum(one["NL_num_nbrs"] == [0] for one in packed)
     if not both_ways:
         assert str(counts) == text
+
+
+def test_a_graph_of_other_ids_is_refused(pack):
+    with pytest.raises(
+        ValueError, match=r"none of whose .*'x', b?'z'; .*'id', .*'a', .*'b'.* Name"
+    ):
+        pack(LABELED, UNLABELED, "x\ty\nz\tx\n")
+    assert len(pack([], [], "x\ty\n")) == 0
 
 
 def test_quotes_and_commas_are_parts_of_ids(tmp_path):
