@@ -112,20 +112,20 @@ def with_row(**features):
 @pytest.mark.parametrize(
     ("splits", "config", "schema", "message"),
     [
-        (with_row(id=[b"row-03"]), CONFIG, None, "every id once.*b'row-03'"),
+        (with_row(id=[b"row-03"]), CONFIG, None, "every id once.*'row-03'"),
         (
             with_row(id=[]),
             CONFIG,
             None,
             "an id in the feature 'id'.*record 20, .*00000-of-00001.gz",
         ),
-        (with_row(image=[0.0] * 4), CONFIG, None, "zeros for b'odd'"),
-        (with_row(image=[float("nan")] * 4), CONFIG, None, "NaN or infinity in those of b'odd'"),
+        (with_row(image=[0.0] * 4), CONFIG, None, "zeros for 'odd'"),
+        (with_row(image=[float("nan")] * 4), CONFIG, None, "NaN or infinity in those of 'odd'"),
         (
             with_row(image=[1.0] * 3),
             CONFIG,
             None,
-            "Expected the same number of values.*3 for b'odd'; 4 for b",
+            "Expected the same number of values.*3 for 'odd'; 4 for '",
         ),
         (with_row(image=[]), CONFIG, None, "a vector in the feature 'image'.*none for 'odd'"),
         ({"train": [[]]}, CONFIG, None, "at least one example.*splits: train"),

@@ -99,17 +99,17 @@ def test_ids_are_any_bytes(ids):
 @pytest.mark.parametrize(
     ("ids", "vectors", "message"),
     [
-        ([b"a", b"b"], [[1.0], [np.nan]], r"finite.*NaN or infinity in those of b'b'"),
-        ([b"a", b"b"], [[1.0], [-np.inf]], r"finite.*NaN or infinity in those of b'b'"),
-        ([b"a", b"b"], [[1.0], [1e300]], r"finite.*NaN or infinity in those of b'b'"),
-        ([b"a", b"b"], [[0.0, 0.0], [1.0, 0.0]], r"other than zero.*zeros for b'a'"),
-        ([b"a", b"b"], [[1e-300], [1.0]], r"other than zero.*zeros for b'a'"),
-        ([b"a", b"a", b"b"], [[1.0]] * 3, r"every id once. Received 1 of them.*b'a'"),
+        ([b"a", b"b"], [[1.0], [np.nan]], r"finite.*NaN or infinity in those of 'b'"),
+        ([b"a", b"b"], [[1.0], [-np.inf]], r"finite.*NaN or infinity in those of 'b'"),
+        ([b"a", b"b"], [[1.0], [1e300]], r"finite.*NaN or infinity in those of 'b'"),
+        ([b"a", b"b"], [[0.0, 0.0], [1.0, 0.0]], r"other than zero.*zeros for 'a'"),
+        ([b"a", b"b"], [[1e-300], [1.0]], r"other than zero.*zeros for 'a'"),
+        ([b"a", b"a", b"b"], [[1.0]] * 3, r"every id once. Received 1 of them.*'a'"),
         ([b"a", b""], [[1.0]] * 2, r"not empty. Received: an empty id in row 1"),
         ([b"a", b"b"], [[1.0]] * 3, r"shape \[2, dimension\].*Received shape: \[3, 1\]"),
         ([b"a", b"b"], [1.0, 2.0], r"Received shape: \[2\]"),
         ([b"a"], np.zeros((1, 0)), r"Received shape: \[1, 0\]"),
-        ([b"%d" % i for i in range(9)], np.zeros((9, 2)), r"b'4' and 4 more"),
+        ([b"%d" % i for i in range(9)], np.zeros((9, 2)), r"'4' and 4 more"),
     ],
 )
 def test_bad_input_is_named(ids, vectors, message):

@@ -152,12 +152,12 @@ def test_examples_without_similar_ones_make_an_empty_file(tmp_path):
 BAD = {
     "no id": ([None, b"b"], [[1, 2]] * 2, "an id in the feature 'id' of every example"),
     "empty id": ([b"", b"b"], [[1, 2]] * 2, "an id in the feature 'id' of every example"),
-    "id twice": ([b"a", b"a"], [[1, 2]] * 2, "several times: b'a'"),
+    "id twice": ([b"a", b"a"], [[1, 2]] * 2, "several times: 'a'"),
     "no vector": ([b"a", b"b"], [[1, 2], None], "none for 'b'"),
     "empty vector": ([b"a", b"b"], [[1, 2], []], "none for 'b'"),
-    "other dimension": ([b"a", b"b"], [[1, 2], [1]], "1 for b'b'; 2 for b'a'"),
-    "NaN": ([b"a", b"b"], [[1, 2], [1, np.nan]], "NaN or infinity in those of b'b'"),
-    "infinity": ([b"a", b"b"], [[1, 2], [1, np.inf]], "NaN or infinity in those of b'b'"),
+    "other dimension": ([b"a", b"b"], [[1, 2], [1]], "1 for 'b'; 2 for 'a'"),
+    "NaN": ([b"a", b"b"], [[1, 2], [1, np.nan]], "NaN or infinity in those of 'b'"),
+    "infinity": ([b"a", b"b"], [[1, 2], [1, np.inf]], "NaN or infinity in those of 'b'"),
     "tab in an id": ([b"a\tc", b"b"], [[1, 2]] * 2, "Received: b'a\\\\tc'"),
     "no examples": ([], [], "Received none. Name other files"),
 }
