@@ -22,11 +22,13 @@ from nsl_tfx.configs import (
     Symmetrize,
 )
 from nsl_tfx.configs.base import MAX_SEED, Choice
-from nsl_tfx.tools.commands import plain_errors
+from nsl_tfx.tools.commands import load, plain_errors
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _DEFAULTS = SimilarityGraphConfig(embedding_feature="embedding")
+# Columns of a page, where there is no terminal: more than a row has.
+_UNBOUND = 10_000
 
 
 @click.group()
@@ -80,11 +82,13 @@ def build(examples: tuple[str, ...], output: str, **settings: Any) -> None:
 
     EXAMPLES are TFRecord files of tf.Examples, gzipped or not, or globs of such files.
 
-    Example: nsl-tfx graph build 'train*.tfr.gz' --output graph --num-neighbors 5
-    """
+    \b
+    Example: nsl-tfx graph build 'train*.tfr' --output graph --num-neighbors 5
+    """  # noqa: D301 - click reads the mark
     with plain_errors():
         config = SimilarityGraphConfig(**settings)
         _check_output(output)
+        load("nsl_tfx.tools.similarity_graph", "nsl_tfx.io.decoding", "nsl_tfx.graph.summary")
         from nsl_tfx.tools.similarity_graph import build_graph_folder
 
         build_graph_folder(examples, output, config)
@@ -122,20 +126,32 @@ def _check_output(folder: str) -> None:
 def stats(folder: str, plots: tuple[str, ...], as_json: bool) -> None:
     """Print what the graph in FOLDER is like.
 
+    \b
     Example: nsl-tfx graph stats graph --plot graph.svg
-    """
+    """  # noqa: D301 - click reads the mark
     with plain_errors():
+        load("nsl_tfx.graph.plots", "nsl_tfx.graph.summary")
         from nsl_tfx.graph.files import check_files
         from nsl_tfx.graph.plots import check_picture, plot_graph
 
         for path in plots:
             check_picture(path)
         if as_json:
-            click.echo(json.dumps(check_files(folder), indent=2, sort_keys=True))
+            click.echo(json.dumps(_in_order(check_files(folder)), indent=2))
         else:
             _print_summary(folder)
         for path in plots:
             plot_graph(folder, path)
+
+
+def _in_order(value: Any) -> Any:
+    """Returns JSON whose keys are sorted, those that are numbers by their size."""
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    keys = sorted(value, key=lambda key: (int(key) if key.isdecimal() else 0, key))
+    return {key: _in_order(value[key]) for key in keys}
 
 
 def _print_summary(folder: str) -> None:
@@ -143,7 +159,14 @@ def _print_summary(folder: str) -> None:
 
     from nsl_tfx.graph.summary import summarize
 
-    Console(highlight=False).print(summarize(folder))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A row a line, for whatever reads it.
+        console.width = _UNBOUND
+    with console.capture() as captured:
+        console.print(summarize(folder))
+    # Tables fill their last column with blanks.
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _column(context: click.Context, option: click.Parameter, value: str | None) -> str | int | None:
@@ -178,11 +201,13 @@ def import_(files: tuple[str, ...], output: str, no_weights: bool, **settings: A
     Columns are told by name or by number from 0; without these options they are the first, second
     and third, or those named source, target and weight.
 
+    \b
     Example: nsl-tfx graph import 'edges*.tsv.gz' --output graph
-    """
+    """  # noqa: D301 - click reads the mark
     with plain_errors():
         config = GraphImportConfig(paths=files, use_weights=not no_weights, **settings)
         _check_output(output)
+        load("nsl_tfx.graph.importing", "nsl_tfx.graph.summary")
         from nsl_tfx.graph.importing import import_graph
 
         import_graph(config).write(output)
@@ -206,17 +231,21 @@ def pack(
     max_neighbors: int | None,
     id_feature: str,
 ) -> None:
-    """Write the neighbors' features into each of LABELED_EXAMPLES, as NSL's pack_nbrs does.
+    """Write the features of neighbors into examples, as NSL's pack_nbrs does.
 
-    Neighbors are examples of both files; UNLABELED_EXAMPLES may be '' for none. GRAPH_FILE is a
-    TSV file, as NSL's or from `graph export`. OUTPUT is gzipped where its name ends in .gz.
+    Each of LABELED_EXAMPLES gets those of its neighbors, which are examples of both files;
+    UNLABELED_EXAMPLES may be '' for none. GRAPH_FILE is a TSV file, as NSL's or from `graph
+    export`. OUTPUT is gzipped where its name ends in .gz.
 
-    Example: nsl-tfx graph pack train.tfr '' graph.tsv packed.tfr --max-neighbors 5
-    """
+    \b
+    Example: nsl-tfx graph pack train.tfr '' graph.tsv out.tfr --max-neighbors 5
+    """  # noqa: D301 - click reads the mark
     with plain_errors():
-        from nsl_tfx.tools import pack_nbrs
+        load("nsl_tfx.tools.pack_nbrs", "nsl_tfx.tools.joined_files")
+        from nsl_tfx.tools.amounts import size_on_disk
+        from nsl_tfx.tools.pack_nbrs import pack_files
 
-        pack_nbrs(
+        counts = pack_files(
             labeled_examples,
             unlabeled_examples,
             graph_file,
@@ -225,6 +254,7 @@ def pack(
             max_neighbors,
             id_feature,
         )
+        click.echo(f"Wrote {output}{size_on_disk(output)}: {counts}.")
 
 
 @graph.command()
@@ -240,12 +270,19 @@ def pack(
 def export(folder: str, output: str, form: str) -> None:
     """Write the graph in FOLDER to OUTPUT in another form.
 
+    \b
     Example: nsl-tfx graph export graph graph.tsv.gz --to tsv
-    """
+    """  # noqa: D301 - click reads the mark
     with plain_errors():
+        load("nsl_tfx.graph.exporting")
         from nsl_tfx.graph.exporting import export_graph
+        from nsl_tfx.graph.files import read_graph_info
+        from nsl_tfx.tools.amounts import count_of, size_on_disk
 
+        info = read_graph_info(folder)
         lost = export_graph(folder, output, form)
+        edges, nodes = count_of(info["edges"], "edge"), count_of(info["nodes"], "node")
+        click.echo(f"Wrote {output}{size_on_disk(output)}: {edges} of {nodes}.")
         if lost:
             noun = "weight was" if lost == 1 else "weights were"
             click.echo(
