@@ -39,6 +39,7 @@ setup(
         "tensorflow-data-validation>=1.16,<1.22",
         "tensorflow-metadata>=1.16,<1.22",
         "tensorflow-model-analysis>=0.47,<0.53",
+        "tfx-bsl>=1.16,<1.22",
         "click>=8.1",
         "dill>=0.3.7",  # tfx_bsl 1.16 imports it without declaring it
         "faiss-cpu>=1.9",
