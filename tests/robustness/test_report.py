@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.configs import RobustnessConfig
+from nsl_tfx.io import staging
 from nsl_tfx.robustness import (
     CurvePoint,
     Fragile,
@@ -204,14 +205,14 @@ def test_a_failure_leaves_no_half(result, tmp_path, monkeypatch):
 
 def test_a_failing_disk_leaves_no_metrics(result, tmp_path, monkeypatch):
     files.save(result, str(tmp_path))
-    rename = tf.io.gfile.rename
+    move = staging.move
 
-    def full(source, target, overwrite):
+    def full(source, target):
         if target.endswith("report.html"):
             raise OSError("disk full")
-        rename(source, target, overwrite)
+        move(source, target)
 
-    monkeypatch.setattr(tf.io.gfile, "rename", full)
+    monkeypatch.setattr(staging, "move", full)
     with pytest.raises(OSError, match="disk full"):
         files.save(result, str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == ["examples.parquet", "report.html"]
