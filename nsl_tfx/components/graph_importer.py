@@ -85,6 +85,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 )
             check_any(int(exists(join(folder, INFO_FILE))))
             info = read_graph_info(folder)
+            if examples is not None:
+                reading.check_labels(examples, config.label_feature, info)
         set_custom_properties(graph, headline_numbers(info) | {_FILES: files})
 
 

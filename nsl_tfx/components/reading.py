@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfx.components.util import examples_utils
 from tfx.types import artifact_utils
 from tfx.utils import json_utils
 
+from nsl_tfx.graph.feature_names import absent_feature, feature_names
 from nsl_tfx.io.beam_records import ReadRecordBlocks
 from nsl_tfx.io.records import find_files
+from nsl_tfx.io.tfrecords import RecordBlock, read_record_blocks
 
 _PAYLOAD_FORMAT = "FORMAT_TF_EXAMPLE"
 _FILE_FORMAT = "tfrecords_gzip"
@@ -55,6 +57,36 @@ def split_files(examples: Any, split: str) -> list[str]:
     """
     found = [find_files(one, _files_of(split)) for one in _patterns(examples, split)]
     return sorted({file for files in found for file in files})
+
+
+def check_labels(examples: Any, feature: str | None, info: Mapping[str, Any]) -> None:
+    """Looks whether a label that was asked for is one that examples have.
+
+    All files are read again, but only where no node of the graph has a label.
+
+    Args:
+        examples: The Examples artifact, one that `split_names` takes.
+        feature: The feature of the label; None where none was asked for.
+        info: The content of `graph.json`.
+
+    Raises:
+        ValueError: No example of any split has the feature.
+    """
+    agreement = info["metrics"].get("label_agreement")
+    if feature is None or not agreement or agreement["labeled_nodes"]:
+        return
+    first: RecordBlock | None = None
+    for split in split_names(examples):
+        for block in (one for file in split_files(examples, split) for one in _blocks(file)):
+            if feature in feature_names(block):
+                return
+            first = first or block
+    if first is not None:
+        raise absent_feature(feature, first, "Name another label_feature, or none.")
+
+
+def _blocks(file: str) -> Iterator[RecordBlock]:
+    return (block for block in read_record_blocks(file) if block[2])
 
 
 class ReadSplit(ReadRecordBlocks):

@@ -91,12 +91,19 @@ def test_dangling_ids_can_be_dropped(run, directed):
     assert b"x" not in read_edges(graph.uri)["target"].to_pylist()
 
 
+def test_labels_of_other_splits_are_none_but_known(run):
+    examples = {"train": [[{"id": [b"a"]}]], "eval": [[{"id": [b"c"], "label": [0]}]]}
+    graph = run(examples=examples, label_feature="label", splits=("train",))
+    assert read_graph_info(graph.uri)["metrics"]["label_agreement"]["labeled_nodes"] == 0
+
+
 @pytest.mark.parametrize(
     ("settings", "examples", "error", "message"),
     [
         ({"dangling": "error"}, EXAMPLES, ValueError, r"between ids of examples.*'x'.*dangling"),
         ({"splits": ("test",)}, EXAMPLES, ValueError, r"GraphImportConfig\.splits.*test"),
         ({"id_feature": "key"}, EXAMPLES, ValueError, r"an id in the feature 'key'"),
+        ({"label_feature": "Label"}, EXAMPLES, ValueError, r"feature 'Label' in .*'id', 'label'"),
         ({"text": "a\tb\t-1\n"}, None, ValueError, r"the weight -1\.0, in line 1 of"),
         ({"text": ""}, None, ValueError, r"at least one edge"),
         ({"text": None, "file": "no.tsv"}, None, FileNotFoundError, r"no such file"),

@@ -8,6 +8,7 @@ import pytest
 
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
 from nsl_tfx.graph import EdgeList, write_graph
+from nsl_tfx.graph.matching import COUNTS
 
 pytestmark = pytest.mark.tfx
 
@@ -292,6 +293,31 @@ def test_splits_without_part_in_the_graph_need_no_ids(augment):
     assert [sorted(one) for one in features] == [["NL_num_nbrs", "image"]] * 2
 
 
+def test_edges_without_a_neighbor_are_counted_by_their_cause(augment):
+    nodes = [b"eval-00", b"nobody", b"train-00", b"train-01"]
+
+    def other_graph(examples, graph):
+        edges = EdgeList([2, 2, 2, 0, 1], [3, 0, 1, 3, 3], [1] * 5)
+        write_graph(graph.uri, nodes, edges, {})
+
+    examples, _ = augment(change=other_graph)
+    assert {name: examples.get_int_custom_property(name) for name in COUNTS} == {
+        "examples": 12,
+        "examples_with_neighbors": 1,
+        "neighbors": 1,
+        "unlabeled_examples": 0,
+        "graph_edges": 5,
+        "self_loops_dropped": 0,
+        "edges_to_unknown": 1,
+        "edges_across_splits": 1,
+        "unknown_sources": 1,
+    }
+
+
+def graph_of_others(examples, graph):
+    write_graph(graph.uri, [b"x", b"y"], EdgeList([0], [1], [1]), {})
+
+
 def drop_graph_info(examples, graph):
     os.remove(f"{graph.uri}/graph.json")
 
@@ -316,6 +342,7 @@ NAMELESS = {"train": [[*TRAIN, {"image": [1.0] * 4}]]}
     [
         ({"change": drop_graph_info}, r"graph\.json is missing"),
         ({"change": cut_graph}, "cut off or damaged"),
+        ({"change": graph_of_others}, "none of whose ids.*'x'.*'train-"),
         ({"change": cut_examples}, "Split-eval.*a gzip stream that was cut off, at record [0-4]"),
         ({"splits": TWICE}, "every id once.*2 examples with the id b?'train-03'"),
         ({"splits": CLASH}, "no feature named 'NL_num_nbrs'"),
@@ -327,6 +354,13 @@ NAMELESS = {"train": [[*TRAIN, {"image": [1.0] * 4}]]}
         (
             {"schema": SCHEMA + 'feature { name: "z" type: STRUCT }', "config": AugmentConfig()},
             "Received: z of type STRUCT",
+        ),
+        (
+            {
+                "schema": SCHEMA + 'feature { name: "Label" type: INT }',
+                "config": CONFIG.replace(label_feature="Label"),
+            },
+            "the feature 'Label' in .*'id', 'image', 'label'.* Did you mean 'label'",
         ),
         (
             {"schema": SCHEMA + 'feature { name: "NL_nbr_1_image" type: FLOAT }'},
