@@ -73,6 +73,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     f"splits: {', '.join(config.splits)}."
                 )
             info = read_graph_info(folder)
+            reading.check_labels(examples, config.label_feature, info)
         set_custom_properties(graph, headline_numbers(info))
 
 

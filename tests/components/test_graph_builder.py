@@ -131,6 +131,7 @@ def with_row(**features):
         ({"train": [[]]}, CONFIG, None, "at least one example.*splits: train"),
         ({"eval": [ROWS]}, CONFIG, None, "splits of the examples: eval. Received: train"),
         ({"train": [ROWS]}, CONFIG.replace(id_feature="key"), None, "feature 'key' of every"),
+        ({"train": [ROWS]}, CONFIG.replace(label_feature="z"), None, "feature 'z' in .*'label'"),
         (
             {"train": [ROWS]},
             CONFIG.replace(id_feature="key"),
