@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsl_tfx.graph.files import iterate_edges, read_graph_info
+from nsl_tfx.graph.measured import AnyGraph, info_of, weights_of
 from nsl_tfx.graph.publishing import published
 
 # Two of Okabe and Ito's colours, which also color-blind people tell apart; they differ in
@@ -46,13 +46,13 @@ def check_picture(path: str) -> str:
     raise ValueError(f"Expected a picture's name to end in .png or .svg. Received: {path!r}.")
 
 
-def plot_graph(folder: str, path: str) -> None:
+def plot_graph(graph: AnyGraph, path: str) -> None:
     """Draws histograms of a graph's degrees and of its weights, side by side.
 
     The picture is the same to the byte for the same graph and Matplotlib, and needs no display.
 
     Args:
-        folder: The graph's.
+        graph: The folder of its files, or a graph in memory.
         path: The picture to write: `.png` or `.svg`.
 
     Raises:
@@ -60,7 +60,7 @@ def plot_graph(folder: str, path: str) -> None:
         ValueError: A file is damaged, or the picture's name ends otherwise.
     """
     form = check_picture(path)
-    info = read_graph_info(folder)
+    info = info_of(graph)
     # Figures made without pyplot need no display and leave no state behind.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -69,27 +69,27 @@ def plot_graph(folder: str, path: str) -> None:
         figure = Figure(figsize=(10, 4), layout="constrained")
         left, right = figure.subplots(1, 2)
         _draw_degrees(left, info)
-        _draw_weights(right, folder, info)
+        _draw_weights(right, graph, info)
         # Both formats would hold the version or the time, which differ between equal pictures.
         metadata = {"Date": None} if form == "svg" else {"Software": None}
         figure.savefig(file, format=form, dpi=150, metadata=metadata)
 
 
 def weight_counts(
-    folder: str, low: float, high: float, bins: int = _BINS
+    graph: AnyGraph, low: float, high: float, bins: int = _BINS
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Returns how many edges have a weight in each of equal ranges, and the ranges' ends.
 
     Args:
-        folder: The graph's; one file of it is in memory at a time.
+        graph: The folder of its files, one of which is in memory at a time; or one in memory.
         low: Where the first range begins.
         high: Where the last one ends.
         bins: Number of ranges.
     """
     edges = np.linspace(low, high, bins + 1)
     counts = np.zeros(bins, np.int64)
-    for table in iterate_edges(folder):
-        counts += np.histogram(table["weight"].to_numpy(), edges)[0]
+    for weights in weights_of(graph):
+        counts += np.histogram(weights, edges)[0]
     return counts, edges
 
 
@@ -135,7 +135,7 @@ def _draw_degrees(axes: Any, info: Mapping[str, Any]) -> None:
         axes.legend(frameon=False)
 
 
-def _draw_weights(axes: Any, folder: str, info: Mapping[str, Any]) -> None:
+def _draw_weights(axes: Any, graph: AnyGraph, info: Mapping[str, Any]) -> None:
     axes.set(title=f"Weights of {info['edges']:,} edges", xlabel="weight", ylabel="edges")
     quantiles = info["metrics"]["weight_quantiles"]
     if not quantiles:
@@ -147,7 +147,7 @@ def _draw_weights(axes: Any, folder: str, info: Mapping[str, Any]) -> None:
     # that are all alike need a range around them.
     size = max(1.0, abs(low), abs(high))
     margin = 0.01 * (high - low) if high - low > 1e-3 * size else 0.05 * size
-    counts, edges = weight_counts(folder, low - margin, high + margin)
+    counts, edges = weight_counts(graph, low - margin, high + margin)
     axes.stairs(counts, edges, fill=True, color=_BLUE)
     _scale_counts(axes, counts, _MAX_WEIGHT_RATIO)
     median = quantiles["0.5"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nsl_tfx.graph.files import check_files
+from nsl_tfx.graph.measured import AnyGraph, info_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,22 +15,24 @@ _AT_CAP = "nodes_at_cap"
 _SETTINGS = ("similarity", "num_neighbors", "similarity_threshold", "symmetrize")
 
 
-def summarize(folder: str) -> Table:
+def summarize(graph: AnyGraph) -> Table:
     """Returns a table of a graph's size, shape and quality, and of how it was made.
 
     Args:
-        folder: The graph's.
+        graph: The folder of its files; or a graph in memory, which is measured where that was not
+            done yet.
 
     Raises:
         FileNotFoundError: The folder holds no graph, or not all of its files.
-        ValueError: A file is damaged or another run's.
+        TypeError: It is no graph.
+        ValueError: A file is damaged or another run's, or the graph in memory has no node.
     """
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in summary_rows(check_files(folder)):
+    for name, text in summary_rows(info_of(graph)):
         table.add_row(name, text)
     return table
 
@@ -49,7 +51,7 @@ def summary_rows(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         nodes: 3, of which 1 (33.3 %) without an edge
         edges: 2, joining 1 pair both ways
         edges of a node: mean 0.667, median 1, 99 % 1, max 1
-        components: 2, the largest with 66.7 % of the nodes
+        components: 2, the largest of 2 nodes (66.7 %)
         weights: min 0.5, 5 % 0.5, median 0.5, 95 % 0.5, max 0.5
     """
     metrics = info.get("metrics") or {}
@@ -60,7 +62,7 @@ def summary_rows(info: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("edges", _edges(info, metrics)),
             ("edges of a node", _degrees(metrics, "degree_quantiles", metrics.get("mean_degree"))),
             ("edges to a node", _degrees(metrics, "in_degree_quantiles", None)),
-            ("components", _components(metrics)),
+            ("components", _components(info, metrics)),
             ("weights", _weights(metrics)),
             ("label agreement", _agreement(metrics)),
             ("recall", _recall(info)),
@@ -104,11 +106,14 @@ def _degrees(metrics: Mapping[str, Any], name: str, mean: float | None) -> str:
     return text if mean is None else f"mean {mean:.3g}, {text}"
 
 
-def _components(metrics: Mapping[str, Any]) -> str:
+def _components(info: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     if metrics.get("components") is None:
         return ""
-    share = _percent(metrics["largest_component_share"])
-    return f"{metrics['components']:,}, the largest with {share} of the nodes"
+    if metrics["components"] == 1:
+        return "1"
+    share = metrics["largest_component_share"]
+    size = _count(round(share * info["nodes"]), "node")
+    return f"{metrics['components']:,}, the largest of {size} ({_percent(share)})"
 
 
 def _weights(metrics: Mapping[str, Any]) -> str:
@@ -143,9 +148,9 @@ def _recall(info: Mapping[str, Any]) -> str:
 def _interval(estimate: Mapping[str, Any]) -> str:
     text = _percent(estimate["share"])
     low, high = estimate.get("low"), estimate.get("high")
-    if low is not None and high is not None:
-        text += f" ({100 * low:.1f} to {_percent(high)})"
-    return text
+    if low is None or high is None or low == high:
+        return text
+    return f"{text} ({_percent(low).removesuffix(' %')} to {_percent(high)})"
 
 
 def _across_splits(info: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -189,6 +194,8 @@ def _at_cap(info: Mapping[str, Any]) -> str:
 def _method(info: Mapping[str, Any]) -> str:
     config = info.get("config") or {}
     parts = [str(info["method"])] if info.get("method") else []
+    if info.get("method") == "exact" and config.get("method") == "approximate":
+        parts[0] += f", since {_count(info['nodes'], 'node')} are too few to approximate"
     if info.get("rounds"):
         parts[-1:] = [f"{info.get('method')} in {_count(info['rounds'], 'round')}"]
         parts.append(f"seed {config.get('random_seed')}")
@@ -206,7 +213,11 @@ def _reasons(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    """Returns a share as text, which says none or all of nothing else."""
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    text = f"{100 * share:.1f} %"
+    return {"0.0 %": "<0.1 %", "100.0 %": ">99.9 %"}.get(text, text)
 
 
 def _count(number: int, what: str) -> str:

@@ -267,3 +267,11 @@ def test_empty_graphs_have_every_form():
     assert len(graph.to_pandas()) == len(graph.to_arrow()) == len(graph.to_networkx()) == 0
     assert graph.to_csr()[0].shape == (0, 0)
     assert list(graph.to_pandas().columns) == ["source", "target", "weight"]
+
+
+def test_a_graph_is_shown_as_its_size_and_not_its_content(tmp_path):
+    graph = Graph.from_edges(range(1000), range(1, 1001), nodes=["x"])
+    assert repr(graph) == "Graph(nodes=1002, edges=1000)"
+    assert repr(graph.edges) == "EdgeList(edges=1000)"
+    graph.write(str(tmp_path))
+    assert repr(read_graph(str(tmp_path))) == repr(graph)

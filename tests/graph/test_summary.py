@@ -3,7 +3,15 @@
 import pytest
 from rich.console import Console
 
-from nsl_tfx.graph import EdgeList, measure_graph, write_graph
+from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.graph import (
+    EdgeList,
+    Graph,
+    build_similarity_graph,
+    measure_graph,
+    read_graph,
+    write_graph,
+)
 from nsl_tfx.graph.summary import summarize, summary_rows
 
 EDGE_OF_NODES = ["without", "an", "edge"]
@@ -26,7 +34,7 @@ def test_it_tells_all_that_is_known():
         "nodes": "4, of which 1 (25.0 %) without an edge",
         "edges": "4, joining 2 pairs both ways",
         "edges of a node": "mean 1, median 1, 99 % 2, max 2",
-        "components": "2, the largest with 75.0 % of the nodes",
+        "components": "2, the largest of 3 nodes (75.0 %)",
         "weights": "min 0.25, 5 % 0.25, median 0.375, 95 % 0.5, max 0.5",
         "label agreement": "50.0 % (9.5 to 90.5 %); by chance 33.3 %; 2 labeled pairs",
         "recall": "98.7 % (98.0 to 99.0 %)",
@@ -39,17 +47,30 @@ def test_it_tells_all_that_is_known():
 def test_directed_graphs_and_loops():
     metrics = measure_graph(3, EdgeList([0, 1, 2], [1, 2, 2], [1, 1, 1])).to_dict()
     rows = dict(summary_rows({"nodes": 3, "edges": 3, "metrics": metrics}))
-    assert rows["edges"] == (
-        "3, joining 2 pairs; 0.0 % have a reverse; 1 edge from a node to itself"
-    )
+    assert rows["edges"] == ("3, joining 2 pairs; 0 % have a reverse; 1 edge from a node to itself")
     assert rows["edges to a node"].endswith("max 2")
 
 
 @pytest.mark.parametrize(
     ("info", "row", "text"),
     [
-        ({"recall": 0.5, "recall_low": 0.25, "recall_high": 1}, "recall", "50.0 % (25.0 to 100.0"),
+        ({"recall": 0.5, "recall_low": 0.25, "recall_high": 1}, "recall", "50.0 % (25.0 to 100 %)"),
         ({"recall": 0.5}, "recall", "50.0 %"),
+        ({"recall": {"share": 1.0, "low": 1.0, "high": 1.0}}, "recall", "100 %"),
+        ({"recall": {"share": 0.9999, "low": 0.9, "high": 1.0}}, "recall", ">99.9 % (90.0 to "),
+        ({"recall": 0.0001}, "recall", "<0.1 %"),
+        (
+            {"config": {"method": "approximate"}},
+            "method",
+            "exact, since 4 nodes are too few to approximate",
+        ),
+        ({"metrics": {**described()["metrics"], "components": 1}}, "components", "1"),
+        (
+            {"nodes": 50_001, "metrics": {**described()["metrics"],
+                                          "largest_component_share": 50_000 / 50_001}},
+            "components",
+            "2, the largest of 50,000 nodes (>99.9 %)",
+        ),
         ({"recall": {"share": 0.5, "nodes": 1000}}, "recall", "50.0 %; measured on 1,000 nodes"),
         ({"recall": {"share": None}, "method": "exact"}, "method", "exact, similarity cosine"),
         (
@@ -87,6 +108,42 @@ def test_what_is_not_known_is_left_out():
     empty = measure_graph(1, EdgeList.concatenate([])).to_dict()
     names = dict(summary_rows({"nodes": 1, "edges": 0, "metrics": empty}))
     assert list(names) == ["nodes", "edges", "edges of a node", "components"]
+
+
+def texts_of(graph):
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(summarize(graph))
+    return [line.split() for line in capture.get().splitlines()]
+
+
+def test_graphs_in_memory_tell_what_their_files_would(tmp_path):
+    graph = Graph.from_edges(["a", "b"], ["b", "a"], [0.5, 0.5], nodes=["c"])
+    graph.write(str(tmp_path / "x"))
+    assert texts_of(graph) == texts_of(tmp_path / "x")
+    read = read_graph(str(tmp_path / "x"))
+    assert read.ids == [b"a", b"b"]  # its files do not name the node without an edge
+    assert texts_of(read) == texts_of(graph)
+
+
+def test_a_graph_that_was_just_built():
+    config = SimilarityGraphConfig(embedding_feature="x", num_neighbors=1)
+    graph = build_similarity_graph([b"a", b"b"], [[1.0, 2.0], [2.0, 1.0]], config)
+    texts = texts_of(graph)
+    assert texts[:2] == [["nodes", "2"], ["edges", "2,", "joining", "1", "pair", "both", "ways"]]
+    assert ["method", "exact"] in texts
+
+
+@pytest.mark.parametrize(
+    ("graph", "error", "text"),
+    [
+        (None, TypeError, "Expected a graph: .* Received: NoneType"),
+        (Graph.from_edges([], []), ValueError, "Expected at least one node"),
+    ],
+)
+def test_what_cannot_be_summarized(graph, error, text):
+    with pytest.raises(error, match=text):
+        summarize(graph)
 
 
 def test_the_table_of_a_folder(tmp_path):
