@@ -21,6 +21,7 @@ from nsl_tfx.configs import EmbeddingModelConfig, SimilarityGraphConfig
 from nsl_tfx.graph.building import BuildGraph
 from nsl_tfx.graph.description import headline_numbers
 from nsl_tfx.graph.files import INFO_FILE, read_graph_info
+from nsl_tfx.graph.search.recall import warn_of_missed_recall
 from nsl_tfx.graph.storage import exists, join
 from nsl_tfx.io import read_schema, staged
 from nsl_tfx.io.beam_records import DecodeFeatures
@@ -74,6 +75,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 )
             info = read_graph_info(folder)
             reading.check_labels(examples, config.label_feature, info)
+        warn_of_missed_recall(info, config.target_recall)
         set_custom_properties(graph, headline_numbers(info))
 
 

@@ -110,14 +110,21 @@ class SimilarityGraphConfig(Config):
         symmetrize: Whether an edge needs one of its ends to be a nearest neighbor of the other
             (union, both directions written), both of them (mutual), or stays directed (none).
         method: Whether all pairs are compared.
-        target_recall: Share of the true nearest neighbors, measured on a sample of nodes, at which
-            the approximate method stops searching.
+        target_recall: Share of the true nearest neighbors that an approximate search is to find.
+            Where all vectors fit `worker_memory_mb`, it goes on until a sample of nodes proves that
+            share, or nothing new is found. Where they are cut, it plans its rounds by the target,
+            which may miss it. Either way `graph.json` tells what was found and whether that
+            reaches the target (`recall`, `target_recall_reached`), and a warning is logged where
+            it does not.
         recall_sample: Nodes of that sample; all where there are fewer.
         random_seed: Seed of the approximate method's partitions, and of the sample.
         invalid_examples: What becomes of an example without an id, without a vector, or with one
             that is not finite, zero (for cosine) or of another dimension than most.
         worker_memory_mb: MiB that one worker may hold of the data at once. A graph of more is
-            built in parts.
+            built in parts: each search compares a bucket of near nodes that fits. Where the whole
+            runs in one process without Beam (`build_similarity_graph`, `nsl-tfx graph build`), it
+            bounds the search, beside which the vectors and the edges are held whole. Libraries and
+            each thread's blocks take some tens of MiB more.
     """
 
     embedding_feature: str | None = None

@@ -27,6 +27,7 @@ Batch = tuple[RecordBlock, pa.RecordBatch]
 _MAIN = "main"
 _NODES = "nodes"
 _DROPS = "drops"
+_EDGE_DROPS = ("below_threshold", "nodes_at_cap")
 
 
 class BuildGraph(beam.PTransform):
@@ -140,6 +141,7 @@ def _describe(
     return {
         "config": config.to_dict(),
         "config_hash": config.fingerprint(),
-        "drops": dict(drops),
+        # Nothing is dropped of a graph without edges, and is told of nonetheless.
+        "drops": {**dict.fromkeys(_EDGE_DROPS, 0), **drops},
         **search,
     }

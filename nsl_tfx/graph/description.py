@@ -28,6 +28,7 @@ def describe_graph(
     graph: SimilarityGraph,
     labels: Sequence[Hashable | None] | None,
     config: SimilarityGraphConfig,
+    split: str | None = None,
 ) -> dict[str, Any]:
     """Returns plain JSON values: how the graph was made, what was dropped, how good it is.
 
@@ -36,15 +37,19 @@ def describe_graph(
         labels: The label of each row that the graph was built from, in the rows' order, None for a
             row without one; None where there are no labels at all.
         config: What the graph was built with.
+        split: The split that all nodes are of; edges across splits are not told of when None.
     """
+    # Workers learn of splits from edges: without any, they tell of none.
+    splits = [split] * len(graph.ids) if split is not None and len(graph.edges) else None
     ordered = None if labels is None else [labels[row] for row in graph.order]
     return {
         "config": config.to_dict(),
         "config_hash": config.fingerprint(),
         "directed": config.symmetrize is Symmetrize.NONE,
-        "drops": dict(graph.drops),
+        # A search gives no edge twice.
+        "drops": {**graph.drops, "duplicates": 0},
         **graph.search,
-        "metrics": measure_graph(len(graph.ids), graph.edges, ordered).to_dict(),
+        "metrics": measure_graph(len(graph.ids), graph.edges, ordered, splits).to_dict(),
     }
 
 
@@ -97,6 +102,7 @@ def headline_numbers(info: Mapping[str, Any]) -> dict[str, int | float | str]:
     recall = info.get("recall")
     if not isinstance(recall, Mapping):
         recall = {"share": recall, "low": info.get("recall_low"), "high": info.get("recall_high")}
+    reached = info.get("target_recall_reached")
     numbers = {
         "nodes": info["nodes"],
         "edges": info["edges"],
@@ -107,6 +113,9 @@ def headline_numbers(info: Mapping[str, Any]) -> dict[str, int | float | str]:
         "recall": recall.get("share"),
         "recall_low": recall.get("low"),
         "recall_high": recall.get("high"),
+        "target_recall": config.get("target_recall"),
+        # ML Metadata knows no truth values.
+        "target_recall_reached": None if reached is None else int(reached),
         "label_agreement": agreement.get("share"),
         "label_agreement_low": agreement.get("low"),
         "label_agreement_high": agreement.get("high"),

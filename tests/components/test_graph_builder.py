@@ -278,3 +278,47 @@ def test_component_hands_the_config_over_as_json():
     )
     assert component.outputs["graph"].type is NeighborGraph
     assert set(component.inputs) == {"examples"}
+
+
+ODD_ROWS = [{"id": [b"odd"], "image": [0.0] * 4}, {"id": [b"short"], "image": [1.0]}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings"),
+    [
+        (ROWS, {}),
+        (ROWS, {"label_feature": None, "symmetrize": "none"}),
+        (ROWS[:1], {}),
+        ([*ROWS, *ODD_ROWS], {"invalid_examples": "drop", "symmetrize": "mutual"}),
+        (make_rows(900), {"worker_memory_mb": 1, "splits": ("eval",)}),
+    ],
+    ids=["whole", "directed", "one_node", "odd", "cut"],
+)
+def test_the_command_writes_the_same_bytes(build, artifacts, files_of, rows, settings):
+    from nsl_tfx.tools.similarity_graph import build_graph_folder
+
+    config = CONFIG.replace(**settings)
+    (split,) = config.splits
+    graph = build({split: [rows[:7], rows[7:]]}, config, schema=None)
+    folder = str(artifacts.folder / "by-command")
+    build_graph_folder(f"{artifacts.folder}/graph-examples/Split-{split}/*", folder, config)
+    assert files_of(folder) == files_of(graph.uri)
+    assert read_graph_info(folder).get("buckets") is None or "worker_memory_mb" in settings
+
+
+def test_says_whether_the_target_recall_was_reached(build, caplog):
+    # Without clusters, so that buckets part neighbors.
+    images = np.random.default_rng(0).normal(size=(900, 32)).tolist()
+    rows = [{"id": [b"%d" % i], "image": image} for i, image in enumerate(images)]
+    cut = CONFIG.replace(worker_memory_mb=1, target_recall=1.0, label_feature=None)
+    missed = build({"train": [rows]}, cut, schema=None, name="cut")
+    assert missed.get_int_custom_property("target_recall_reached") == 0
+    assert missed.get_float_custom_property("target_recall") == 1.0
+    (warning,) = [one.getMessage() for one in caplog.records if "target_recall" in one.getMessage()]
+    assert "target_recall=1 of the true" in warning
+    assert "Raise worker_memory_mb" in warning
+    caplog.clear()
+    whole = cut.replace(worker_memory_mb=100)
+    whole = build({"train": [rows]}, whole, schema=None, name="whole")
+    assert whole.get_int_custom_property("target_recall_reached") == 1
+    assert "target_recall" not in caplog.text

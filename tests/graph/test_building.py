@@ -140,13 +140,13 @@ def test_one_node_is_a_graph(tmp_path):
 ODD = {
     "duplicate": (([b"7"], [1.0] * 4, None), "every id once.*: '7'"),
     "missing_id": ((None, [1.0] * 4, None), r"an id in the feature 'id'.*record 30, .* of some.gz"),
-    "missing_vector": (([b"new"], None, None), r"a vector in the feature 'x'.*b'new' .*record 30"),
+    "missing_vector": (([b"new"], None, None), r"a vector in the feature 'x'.*'new' .*record 30"),
     "other_dimension": (
         ([b"new"], [1.0] * 3, None),
-        "Expected the same number of values.*3 for b'new'; 4 for b.*invalid_examples",
+        "Expected the same number of values.*3 for 'new'; 4 for '.*invalid_examples",
     ),
-    "not_finite": (([b"new"], [float("nan")] * 4, None), r"NaN or infinity.*b'new' .*record 30"),
-    "zero": (([b"new"], [0.0] * 4, None), r"zeros for b'new' \(first in record 30"),
+    "not_finite": (([b"new"], [float("nan")] * 4, None), r"NaN or infinity.*'new' .*record 30"),
+    "zero": (([b"new"], [0.0] * 4, None), r"zeros for 'new' \(first in record 30"),
 }
 
 
