@@ -266,6 +266,9 @@ class _ByRange(beam.DoFn):
     def __init__(self, min_ranges: int = 1):
         super().__init__()
         self._min_ranges = min_ranges
+
+    def start_bundle(self) -> None:
+        # Not once for all: a bundle that failed may leave rows behind, and is repeated.
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
         self._starts: Sequence[bytes] = ()

@@ -232,6 +232,16 @@ def test_groups_are_read_once():
     assert found == {(400, 50)}
 
 
+def test_what_a_failed_bundle_left_is_in_no_other():
+    batch = batches_of(random_edges(), 50)[0]
+    by_range = finishing._ByRange()
+    for _ in range(2):  # the first one never ends
+        by_range.start_bundle()
+        assert not list(by_range.process(batch, []))
+    (last,) = by_range.finish_bundle()
+    assert last.value[1].num_rows == 50
+
+
 def test_a_bundle_that_is_repeated_writes_the_same(tmp_path):
     batches = batches_of(sorted(random_edges()), 30)
     places = np.cumsum([0, *(batch.num_rows for batch in batches)]).tolist()
