@@ -15,7 +15,8 @@ from nsl_tfx.graph.publishing import published
 # lightness as well.
 _BLUE, _ORANGE, _GRAY = "#0072B2", "#E69F00", "#555555"
 _FORMS = (".png", ".svg")
-_BINS = 50
+# Odd, so that a single weight stands in the middle.
+_BINS = 51
 # With more degrees than this, their axis is logarithmic.
 _MAX_BARS = 60
 # Where the fullest bin holds more times the emptiest than this, the count's axis is: degrees fall
@@ -57,7 +58,9 @@ def plot_graph(graph: AnyGraph, path: str) -> None:
 
     Raises:
         FileNotFoundError: The folder holds no whole graph.
-        ValueError: A file is damaged, or the picture's name ends otherwise.
+        TypeError: It is no graph.
+        ValueError: A file is damaged, the graph in memory has no node, or the picture's name ends
+            otherwise.
     """
     form = check_picture(path)
     info = info_of(graph)
@@ -82,14 +85,14 @@ def weight_counts(
 
     Args:
         graph: The folder of its files, one of which is in memory at a time; or one in memory.
-        low: Where the first range begins.
-        high: Where the last one ends.
+        low: Where the first range begins; what lies below counts there too.
+        high: Where the last one ends; likewise.
         bins: Number of ranges.
     """
     edges = np.linspace(low, high, bins + 1)
     counts = np.zeros(bins, np.int64)
     for weights in weights_of(graph):
-        counts += np.histogram(weights, edges)[0]
+        counts += np.histogram(np.clip(weights.astype(np.float64), low, high), edges)[0]
     return counts, edges
 
 
@@ -103,6 +106,19 @@ def degree_bins(largest: int) -> NDArray[np.float64]:
     if largest <= _MAX_BARS:
         return np.arange(largest + 1) + 0.5
     return np.unique(np.round(np.geomspace(1, largest + 1, _BINS))) - 0.5
+
+
+def bars_between(bins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns where bars of `degree_bins` begin and end on a logarithmic axis.
+
+    There the middle between 1 and 2 is the root of their product. By half integers the bar of 1
+    would be twice as wide as the next one.
+
+    Example:
+        >>> bars_between(degree_bins(3)).round(2).tolist()
+        [0.71, 1.41, 2.45, 3.46]
+    """
+    return np.sqrt(np.maximum(bins**2 - 0.25, 0.5))
 
 
 def _draw_degrees(axes: Any, info: Mapping[str, Any]) -> None:
@@ -120,11 +136,14 @@ def _draw_degrees(axes: Any, info: Mapping[str, Any]) -> None:
     heights = []
     for name, (degree, nodes), color in series:
         counts = np.histogram(degree, bins, weights=nodes)[0]
-        axes.stairs(counts, bins, fill=color == _BLUE, color=color, label=name, linewidth=1.5)
+        bars = bars_between(bins) if wide else bins
+        axes.stairs(counts, bars, fill=color == _BLUE, color=color, label=name, linewidth=1.5)
         heights.append(counts)
     if wide:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(_plain_number)
+    else:
+        _count_in_integers(axes.xaxis)
     _scale_counts(axes, np.concatenate(heights), _MAX_DEGREE_RATIO)
     axes.set(
         title=f"Degrees of {info['nodes']:,} nodes",
@@ -143,19 +162,20 @@ def _draw_weights(axes: Any, graph: AnyGraph, info: Mapping[str, Any]) -> None:
         axes.set(xticks=[], yticks=[])
         return
     low, high = quantiles["0.0"], quantiles["1.0"]
-    # Quantiles are rounded, to millionths or more coarsely, and nothing may lie outside. Weights
-    # that are all alike need a range around them.
+    # Weights that are all alike need a range around them.
     size = max(1.0, abs(low), abs(high))
-    margin = 0.01 * (high - low) if high - low > 1e-3 * size else 0.05 * size
+    margin = 0.0 if high - low > 1e-3 * size else 0.05 * size
     counts, edges = weight_counts(graph, low - margin, high + margin)
     axes.stairs(counts, edges, fill=True, color=_BLUE)
     _scale_counts(axes, counts, _MAX_WEIGHT_RATIO)
     median = quantiles["0.5"]
+    is_right = median > (low + high) / 2
     axes.axvline(median, color=_GRAY, linestyle="--", linewidth=1)
     axes.annotate(
-        f" median {median:.3g}",
+        f" median {median:.3g} ",
         (median, 1),
         xycoords=("data", "axes fraction"),
+        ha="right" if is_right else "left",
         va="top",
         color=_GRAY,
     )
@@ -183,7 +203,14 @@ def _scale_counts(axes: Any, counts: NDArray[Any], max_ratio: float) -> None:
         axes.set_ylim(0.7, 2 * top)
     else:
         axes.set_ylim(0, 1.1 * top)
+        _count_in_integers(axes.yaxis)
     axes.yaxis.set_major_formatter(_plain_number)
+
+
+def _count_in_integers(axis: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
 def _plain_number(value: float, place: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from nsl_tfx.graph import EdgeList, measure_graph, write_graph
 from nsl_tfx.graph.graph import Graph
-from nsl_tfx.graph.plots import degree_bins, plot_graph, weight_counts
+from nsl_tfx.graph.plots import bars_between, degree_bins, plot_graph, weight_counts
 
 
 def star(leaves: int) -> Graph:
@@ -49,6 +49,21 @@ def texts_of(path):
     return re.findall("<!-- (.*?) -->", path.read_text(), re.DOTALL)
 
 
+def test_numbers_of_nodes_and_edges_are_whole(tmp_path):
+    plot_graph(GRAPHS["no edges"], str(tmp_path / "x.svg"))
+    texts = texts_of(tmp_path / "x.svg")
+    assert [text for text in texts if not text.isalpha() and " " not in text] == [*"01", *"012"]
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_graphs_in_memory_look_like_their_files(tmp_path, form):
+    graph = GRAPHS["many degrees"]
+    graph.write(str(tmp_path / "graph"))
+    for name, one in {"a": graph, "b": tmp_path / "graph"}.items():
+        plot_graph(one, str(tmp_path / f"{name}.{form}"))
+    assert (tmp_path / f"a.{form}").read_bytes() == (tmp_path / f"b.{form}").read_bytes()
+
+
 def test_titles_count_and_isolated_nodes_are_named(tmp_path):
     GRAPHS["many degrees"].write(str(tmp_path / "graph"))
     plot_graph(str(tmp_path / "graph"), str(tmp_path / "x.svg"))
@@ -67,6 +82,16 @@ def test_bins_hold_every_degree_once(largest):
     assert np.array_equal(bins % 1, np.full(len(bins), 0.5))
 
 
+@pytest.mark.parametrize("largest", [61, 10**7])
+def test_bars_on_a_logarithmic_axis_hold_their_degrees_and_shrink(largest):
+    bars = bars_between(degree_bins(largest))
+    widths = np.diff(np.log(bars))
+    assert np.all(bars[:3] < [1, 2, 3])
+    assert np.all(bars[1:4] > [1, 2, 3])
+    assert widths[0] < 2 * widths[1]
+    assert bars[-1] > largest
+
+
 def test_weights_of_all_files_are_counted(tmp_path):
     weights = np.random.default_rng(0).random(999).astype(np.float32)
     edges = EdgeList(np.arange(999), np.arange(999)[::-1], weights)
@@ -75,6 +100,9 @@ def test_weights_of_all_files_are_counted(tmp_path):
     counts, ends = weight_counts(str(tmp_path), 0, 1, bins=7)
     assert counts.tolist() == np.histogram(weights, ends)[0].tolist()
     assert counts.sum() == 999
+    # Those outside are in the first and the last range.
+    narrow, _ = weight_counts(str(tmp_path), 0.4, 0.6, bins=2)
+    assert narrow.tolist() == [(weights < 0.5).sum(), (weights >= 0.5).sum()]
 
 
 @pytest.mark.parametrize("name", ["graph.pdf", "graph", "png", ".svg.gz"])
