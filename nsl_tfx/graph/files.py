@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -54,7 +53,8 @@ def edge_table(ids: Sequence[bytes] | pa.Array, edges: EdgeList) -> pa.Table:
     return pa.Table.from_arrays([*columns, pa.array(edges.weight)], schema=EDGE_SCHEMA)
 
 
-_SHARD_NAME = re.compile(r"edges-\d{5,}-of-\d{5,}\.parquet")
+# No user's file that happens to begin and end so.
+_SHARD_NAME = r"edges-\d{5,}-of-\d{5,}\.parquet"
 
 
 def write_graph(
@@ -82,21 +82,9 @@ def write_graph(
         OSError: The folder cannot be written to.
         ValueError: A number of `info` is none that JSON knows.
     """
-    with staged(folder, last=[INFO_FILE]) as temporary:
+    with staged(folder, last=[INFO_FILE], replaced=_SHARD_NAME) as temporary:
         shards = write_edges(temporary, ids, edges.sorted(), edges_in_shard)
         write_info(temporary, len(ids), shards, info)
-        _remove_graph(folder)
-
-
-def _remove_graph(folder: str) -> None:
-    """Removes a graph's files, `graph.json` first."""
-    info_path = storage.join(folder, INFO_FILE)
-    if storage.exists(info_path):
-        storage.remove(info_path)
-    for path in storage.matching(folder, "edges-*.parquet"):
-        # Not a user's file that happens to begin and end so.
-        if _SHARD_NAME.fullmatch(path.rsplit("/", 1)[-1]):
-            storage.remove(path)
 
 
 def write_edges(

@@ -87,8 +87,9 @@ def remove(path: str) -> None:
             _gfile().remove(path)
     elif os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
-    elif os.path.lexists(path):
-        os.remove(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
 
 
 @contextlib.contextmanager

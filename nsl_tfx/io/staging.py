@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ _PREFIX = ".staging-"
 
 
 @contextlib.contextmanager
-def staged(folder: str, last: Sequence[str] = ()) -> Iterator[str]:
+def staged(folder: str, last: Sequence[str] = (), replaced: str | None = None) -> Iterator[str]:
     """Gives a temporary folder, and moves what it holds to `folder` once the block ends well.
 
     After an error the temporary folder is removed and nothing is moved. It lies inside `folder`,
@@ -32,6 +33,8 @@ def staged(folder: str, last: Sequence[str] = ()) -> Iterator[str]:
             Kubeflow. Entries of the same names are replaced.
         last: Names of entries that move after all others, in this order: the marks by which a
             reader knows that the rest is whole. Those of an earlier run are removed first.
+        replaced: Regular expression of names: entries of an earlier run that are called so are
+            removed, after the marks, where this run has none of the name.
 
     Yields:
         The temporary folder's path.
@@ -54,13 +57,14 @@ def staged(folder: str, last: Sequence[str] = ()) -> Iterator[str]:
     with made_folder(folder), make(folder) as temporary, errors_named(temporary, folder):
         yield temporary
         with _others_wait(folder):
-            _publish(temporary, folder, last)
+            _publish(temporary, folder, last, replaced)
 
 
-def _publish(temporary: str, folder: str, last: Sequence[str]) -> None:
+def _publish(temporary: str, folder: str, last: Sequence[str], replaced: str | None) -> None:
     names = [name for name in names_in(temporary) if not name.startswith(".")]
     ends = [name for name in last if name in names]
-    for name in ends:
+    former = [] if replaced is None else filter(re.compile(replaced).fullmatch, names_in(folder))
+    for name in [*ends, *(name for name in former if name not in names)]:
         remove(f"{folder}/{name}")
     for name in [*(name for name in names if name not in ends), *ends]:
         move(f"{temporary}/{name}", f"{folder}/{name}")

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 
 from nsl_tfx.graph import EdgeList, files, read_edges, read_graph_info, storage, write_graph
 from nsl_tfx.graph.files import check_files
+from nsl_tfx.io import staging
 
 IDS = [b"a", b"b", b"\xff", b"d" * 40]
 EDGES = EdgeList([1, 0, 0, 3, 0], [0, 3, 1, 2, 2], [0.5, 0.25, 0.75, -1.0, 0.25])
@@ -114,7 +116,7 @@ def test_a_run_that_fails_leaves_no_folder_that_was_not_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("step", "has_graph"),
-    [("files.write_info", True), ("files._remove_graph", True), ("staging.move", False)],
+    [("files.write_info", True), ("staging._publish", True), ("staging.move", False)],
 )
 def test_a_run_that_is_killed_at_a_step(folder, tmp_path, step, has_graph):
     code = (
@@ -147,22 +149,38 @@ OTHER_ROWS = [(source, target, weight / 2) for source, target, weight in ROWS]
 
 
 @pytest.mark.parametrize("in_shard", [2, 3])
-@pytest.mark.parametrize("step", ["write_info", "_remove_graph"])
-def test_two_runs_at_once(tmp_path, monkeypatch, step, in_shard):
+@pytest.mark.parametrize(
+    ("holder", "step"), [(files, "write_info"), (staging, "_others_wait")], ids=["begun", "written"]
+)
+def test_two_runs_at_once(tmp_path, monkeypatch, holder, step, in_shard):
     """Another run goes from its begin to its end within one's; that of the last to end remains."""
     folder = str(tmp_path)
-    take_step = getattr(files, step)
+    take_step = getattr(holder, step)
 
     def let_another_run(*values):
-        monkeypatch.setattr(files, step, take_step)
+        monkeypatch.setattr(holder, step, take_step)
         write_graph(folder, IDS, OTHER_EDGES, {}, in_shard)
         assert rows_of(read_edges(folder)) == OTHER_ROWS
-        take_step(*values)
+        return take_step(*values)
 
-    monkeypatch.setattr(files, step, let_another_run)
+    monkeypatch.setattr(holder, step, let_another_run)
     write_graph(folder, IDS, EDGES, {}, 2)
     assert rows_of(read_edges(folder)) == ROWS
     assert len(os.listdir(folder)) == 4
+
+
+def test_many_runs_at_once(tmp_path):
+    folder = str(tmp_path)
+
+    def run(number):
+        write_graph(folder, IDS, EDGES, {"number": number}, edges_in_shard=1 + number % 3)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(60)))
+    info = check_files(folder)
+    assert rows_of(read_edges(folder)) == ROWS
+    assert len(os.listdir(folder)) == len(info["shards"]) + 1
+    assert len(info["shards"]) == -(-len(EDGES) // (1 + info["number"] % 3))
 
 
 @pytest.mark.parametrize("read", [read_edges, check_files])

@@ -162,6 +162,19 @@ def test_the_marks_move_last_in_their_order(tmp_path, monkeypatch):
     assert moved == ["part", "mark", "a"]
 
 
+def test_what_is_replaced_goes_after_the_marks(tmp_path, monkeypatch):
+    names = {"part-1", "part-2", "part", "other", "mark"}
+    for name in names:
+        (tmp_path / name).write_text("old")
+    removed = []
+    monkeypatch.setattr(staging, "remove", lambda path: removed.append(os.path.basename(path)))
+    with staged(str(tmp_path), ["mark"], r"part-\d") as temporary:
+        for name in ("part-1", "mark"):
+            with open(f"{temporary}/{name}", "w") as file:
+                file.write("new")
+    assert removed == ["mark", "part-2"]
+
+
 def test_paths_with_a_scheme(tmp_path):
     folder = "ram://staged/folder"
     for text in ("old", "new"):
