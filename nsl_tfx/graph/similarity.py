@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph.bucketing import make_plan
 from nsl_tfx.graph.edges import EdgeList, symmetrize
+from nsl_tfx.graph.ids import as_list, encode_ids
 from nsl_tfx.graph.naming import name_some
 from nsl_tfx.graph.search.nearest import edges_of_keys
 from nsl_tfx.graph.search.recall import warn_of_missed_recall
@@ -41,9 +42,13 @@ class SimilarityGraph:
     drops: Mapping[str, int]
     search: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        # Not the ids and arrays, of which there may be millions.
+        return f"SimilarityGraph(nodes={len(self.ids)}, edges={len(self.edges)})"
+
 
 def build_similarity_graph(
-    ids: Sequence[bytes],
+    ids: Sequence[bytes] | Sequence[str] | Sequence[int] | NDArray[Any],
     vectors: ArrayLike,
     config: SimilarityGraphConfig,
     advance: Callable[[float], None] = lambda share: None,
@@ -54,7 +59,8 @@ def build_similarity_graph(
     does, with the same result; the vectors and the edges themselves are held whole.
 
     Args:
-        ids: One id a row, each once, none empty.
+        ids: One id a row, each once, none empty: bytes; text, which becomes UTF-8; or integers,
+            which become their digits.
         vectors: The embeddings, `[rows, dimension]`, taken as float32.
         config: Similarity, number of neighbors, threshold, method and symmetrization.
         advance: Called with the share of the search done since its last call.
@@ -63,6 +69,7 @@ def build_similarity_graph(
         The graph; the same to the byte whatever the order of the rows.
 
     Raises:
+        TypeError: An id is neither bytes, text nor an integer.
         ValueError: An id is empty or comes twice, a vector is infinite, not a number, too large or,
             for cosine similarity, zero, or the vectors are no matrix with a row an id; or the
             method is `exact` and does not fit `worker_memory_mb`.
@@ -73,11 +80,13 @@ def build_similarity_graph(
         >>> [(graph.ids[s], graph.ids[t]) for s, t in zip(graph.edges.source, graph.edges.target)]
         [(b'a', b'c'), (b'b', b'c'), (b'c', b'a'), (b'c', b'b')]
     """
-    vectors = check_vectors(ids, vectors, config.similarity)
-    order = check_ids(ids)
-    names = list(ids)
+    names: list[bytes] = list(ids)
+    if not all(isinstance(one, bytes) for one in names):
+        names = as_list(encode_ids(ids, "ids"))
+    vectors = check_vectors(names, vectors, config.similarity)
+    order = check_ids(names)
     if not (order[1:] > order[:-1]).all():
-        names, vectors = [ids[row] for row in order], vectors[order]
+        names, vectors = [names[row] for row in order], vectors[order]
     plan = make_plan(len(vectors), vectors.shape[1], config)
     if plan.is_cut:
         keys, search = search_in_rounds(names, vectors, config, plan, advance)

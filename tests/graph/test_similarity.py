@@ -115,3 +115,30 @@ def test_ids_are_any_bytes(ids):
 def test_bad_input_is_named(ids, vectors, message):
     with pytest.raises(ValueError, match=message):
         build_similarity_graph(ids, vectors, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (["\u00e4", "b"], [b"b", "\u00e4".encode()]),
+        ([10, 9], [b"10", b"9"]),
+        (np.array([10, 9]), [b"10", b"9"]),
+        (np.array(["b", "a"]), [b"a", b"b"]),
+        (["b", b"a"], [b"a", b"b"]),
+    ],
+)
+def test_ids_are_taken_as_graphs_take_them(ids, expected):
+    graph = build_similarity_graph(
+        ids, [[1.0], [2.0]], SimilarityGraphConfig(embedding_feature="x")
+    )
+    assert graph.ids == expected
+    assert [ids[row] for row in graph.order] == sorted(ids, key=lambda one: bytes(str(one), "utf-8")
+        if not isinstance(one, bytes) else one)  # fmt: skip
+    assert repr(graph) == "SimilarityGraph(nodes=2, edges=2)"
+
+
+def test_ids_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match=r"Expected bytes, text or an integer in row 1 of ids"):
+        build_similarity_graph(
+            ["a", 1.5], [[1.0], [2.0]], SimilarityGraphConfig(embedding_feature="x")
+        )

@@ -48,6 +48,11 @@ class Neighbors:
     rounds: int
     recall: Recall
 
+    def __repr__(self) -> str:
+        # Not the keys, of which there may be millions.
+        rows, neighbors = self.keys.shape
+        return f"Neighbors(rows={rows}, neighbors={neighbors}, method={self.method.value!r})"
+
     def describe(self, target_recall: float) -> dict[str, Any]:
         """Returns how they were found, as plain JSON values.
 

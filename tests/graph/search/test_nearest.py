@@ -358,3 +358,8 @@ class TestInput:
     def test_what_cannot_be_compared_is_named(self, vectors, settings, message):
         with pytest.raises(ValueError, match=message):
             nearest_neighbors(vectors, **({"num_neighbors": 1} | settings))
+
+
+def test_neighbors_are_shown_as_their_number_and_not_one_by_one():
+    found = nearest_neighbors(np.eye(5), 2)
+    assert repr(found) == "Neighbors(rows=5, neighbors=2, method='exact')"
