@@ -80,7 +80,7 @@ def build_similarity_graph(
         >>> [(graph.ids[s], graph.ids[t]) for s, t in zip(graph.edges.source, graph.edges.target)]
         [(b'a', b'c'), (b'b', b'c'), (b'c', b'a'), (b'c', b'b')]
     """
-    names: list[bytes] = list(ids)
+    names: list[Any] = list(ids)
     if not all(isinstance(one, bytes) for one in names):
         names = as_list(encode_ids(ids, "ids"))
     vectors = check_vectors(names, vectors, config.similarity)
