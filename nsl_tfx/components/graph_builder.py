@@ -11,6 +11,7 @@ from tfx.utils import path_utils
 
 from nsl_tfx.components import reading
 from nsl_tfx.components.artifacts import NeighborGraph
+from nsl_tfx.components.file_drivers import FILES, FILES_PARAMETER, FilesDriver
 from nsl_tfx.components.settings import (
     PARAMETERS,
     check_config,
@@ -21,6 +22,7 @@ from nsl_tfx.configs import EmbeddingModelConfig, SimilarityGraphConfig
 from nsl_tfx.graph.building import BuildGraph
 from nsl_tfx.graph.description import headline_numbers
 from nsl_tfx.graph.files import INFO_FILE, read_graph_info
+from nsl_tfx.graph.model_files import fingerprint_model
 from nsl_tfx.graph.search.recall import warn_of_missed_recall
 from nsl_tfx.graph.storage import exists, join
 from nsl_tfx.io import read_schema, staged
@@ -107,10 +109,20 @@ def _embed(
     }
 
 
+class ModelFilesDriver(FilesDriver):
+    """Looks at the embedding model's files, where it lies at a path."""
+
+    @staticmethod
+    def fingerprint(config: str) -> str | None:
+        """Returns a hash of the model's files as they are now; None where no path is named."""
+        model = SimilarityGraphConfig.from_json(config).embedding_model
+        return None if model is None or model.path is None else fingerprint_model(model.path)
+
+
 class GraphBuilderSpec(component_spec.ComponentSpec):
     """What GraphBuilder takes and gives."""
 
-    PARAMETERS: ClassVar[dict[str, Any]] = PARAMETERS
+    PARAMETERS: ClassVar[dict[str, Any]] = {**PARAMETERS, **FILES_PARAMETER}
     INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema, optional=True),
@@ -128,6 +140,12 @@ class GraphBuilder(base_beam_component.BaseBeamComponent):
     path. Output `graph`: a NeighborGraph with its quality metrics, the recall of its search
     included; see `nsl_tfx.graph.metrics`.
 
+    With a SavedModel at a path, a cached result is used while the names, sizes and times of change
+    of the model's files stay what they were. They are looked at when the pipeline is made and, by
+    orchestrators that run drivers as LocalDagRunner does, again before each run. Kubeflow Pipelines
+    v2 runs none: a pipeline that was compiled there before the model changed has to be compiled
+    anew, or run without caching; or give the model as a Model artifact.
+
     Example:
         graph_builder = GraphBuilder(
             examples=example_gen.outputs["examples"],
@@ -137,6 +155,7 @@ class GraphBuilder(base_beam_component.BaseBeamComponent):
 
     SPEC_CLASS = GraphBuilderSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = ModelFilesDriver
 
     def __init__(
         self,
@@ -167,12 +186,15 @@ class GraphBuilder(base_beam_component.BaseBeamComponent):
                 f"own. Received: model={'none' if model is None else 'a channel'} and "
                 f"embedding_model={config.embedding_model!r}."
             )
+        settings = settings_of(config)
+        files = ModelFilesDriver.fingerprint(settings["config"])
         super().__init__(
             GraphBuilderSpec(
                 examples=examples,
                 schema=schema,
                 model=model,
-                **settings_of(config),
+                **settings,
+                **({} if files is None else {FILES: files}),
                 graph=channel.Channel(type=NeighborGraph),
             )
         )

@@ -6,20 +6,12 @@ from typing import Any, ClassVar
 
 import apache_beam as beam
 import pyarrow as pa
-from tfx.dsl.components.base import (
-    base_beam_component,
-    base_beam_executor,
-    base_driver,
-    executor_spec,
-)
-from tfx.orchestration import data_types_utils
-from tfx.orchestration.portable import base_driver as portable_driver
-from tfx.proto.orchestration import driver_output_pb2
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
-from tfx.types.component_spec import ExecutionParameter
 
 from nsl_tfx.components import reading
 from nsl_tfx.components.artifacts import NeighborGraph
+from nsl_tfx.components.file_drivers import FILES, FILES_PARAMETER, FilesDriver
 from nsl_tfx.components.settings import (
     PARAMETERS,
     check_config,
@@ -39,8 +31,6 @@ from nsl_tfx.graph.storage import exists, join
 from nsl_tfx.io import staged
 from nsl_tfx.io.beam_records import DecodeFeatures
 from nsl_tfx.io.tfrecords import RecordBlock
-
-_FILES = "files"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -87,7 +77,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             info = read_graph_info(folder)
             if examples is not None:
                 reading.check_labels(examples, config.label_feature, info)
-        set_custom_properties(graph, headline_numbers(info) | {_FILES: files})
+        set_custom_properties(graph, headline_numbers(info) | {FILES: files})
 
 
 class _ReadNodes(beam.PTransform):
@@ -114,28 +104,19 @@ class _ReadNodes(beam.PTransform):
         ] | "AllSplits" >> beam.Flatten()
 
 
-# A component wants a driver of the one class, and the orchestrator that runs it one of the other.
-class FilesDriver(base_driver.BaseDriver, portable_driver.BaseDriver):
-    """Looks at the files before TFX looks for a cached result.
+class EdgeFilesDriver(FilesDriver):
+    """Looks at the files of edges."""
 
-    The pipeline was made earlier, maybe before another node wrote them.
-    """
-
-    def run(self, execution_info: Any) -> driver_output_pb2.DriverOutput:
-        """Returns the properties that the execution has, with the files' hash of this moment."""
-        properties = dict(execution_info.exec_properties)
-        config = GraphImportConfig.from_json(properties["config"])
-        properties[_FILES] = fingerprint_files(config.paths)
-        output = driver_output_pb2.DriverOutput()
-        for name, value in properties.items():
-            data_types_utils.set_metadata_value(output.exec_properties[name], value)
-        return output
+    @staticmethod
+    def fingerprint(config: str) -> str:
+        """Returns a hash of the files of edges as they are now."""
+        return fingerprint_files(GraphImportConfig.from_json(config).paths)
 
 
 class GraphImporterSpec(component_spec.ComponentSpec):
     """What GraphImporter takes and gives."""
 
-    PARAMETERS: ClassVar[dict[str, Any]] = {**PARAMETERS, _FILES: ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar[dict[str, Any]] = {**PARAMETERS, **FILES_PARAMETER}
     INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples, optional=True)
     }
@@ -163,7 +144,7 @@ class GraphImporter(base_beam_component.BaseBeamComponent):
 
     SPEC_CLASS = GraphImporterSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
-    DRIVER_CLASS = FilesDriver
+    DRIVER_CLASS = EdgeFilesDriver
 
     def __init__(self, config: GraphImportConfig, examples: Any = None):
         """Makes the pipeline's node.

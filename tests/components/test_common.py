@@ -99,6 +99,55 @@ def test_the_properties_are_the_configs_json_and_the_codes_hash(make, name):
     assert type(config).from_json(component.exec_properties["config"]) == config
 
 
+def files_and_component(kind, path):
+    """Returns a component that names files at the path, and one of these."""
+    from tfx.types import channel, standard_artifacts
+
+    from nsl_tfx import components
+
+    if kind == "edges":
+        config = GraphImportConfig(paths=(f"{path}/*.tsv",))
+        return path / "edges.tsv", lambda: components.GraphImporter(config)
+    model = {"path": str(path)}
+    config = SimilarityGraphConfig(embedding_model=model)
+    examples = channel.Channel(type=standard_artifacts.Examples)
+    return path / "variables" / "data", lambda: components.GraphBuilder(examples, config)
+
+
+@pytest.mark.parametrize("kind", ["edges", "model"])
+def test_files_that_change_are_other_settings(kind, tmp_path):
+    from types import SimpleNamespace
+
+    file, make_component = files_and_component(kind, tmp_path / "files")
+
+    def by_driver():
+        component = make_component()
+        early = {**component.exec_properties, "files": "of an earlier moment"}
+        driver = component.DRIVER_CLASS(None)
+        output = driver.run(SimpleNamespace(exec_properties=early))
+        found = {name: value.string_value for name, value in output.exec_properties.items()}
+        assert found == component.exec_properties
+        return found["files"]
+
+    hashes = [by_driver()]
+    file.parent.mkdir(parents=True)
+    for content in ("one", "longer", "longer still"):
+        file.write_text(content)
+        hashes.append(by_driver())
+        assert by_driver() == hashes[-1]
+    assert len(set(hashes)) == 4
+
+
+def test_a_driver_adds_nothing_where_no_files_are_named():
+    from types import SimpleNamespace
+
+    from nsl_tfx.components.graph_builder import ModelFilesDriver
+
+    config = SimilarityGraphConfig(embedding_feature="x").to_json()
+    output = ModelFilesDriver(None).run(SimpleNamespace(exec_properties={"config": config}))
+    assert set(output.exec_properties) == {"config"}
+
+
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_compiles_into_a_pipeline(make, name, tmp_path):
     from tfx.dsl.compiler.compiler import Compiler
