@@ -163,6 +163,45 @@ def test_what_was_exported_can_be_imported(folder, tmp_path):
         )
 
 
+def import_with(examples, tmp_path, *options):
+    (tmp_path / "x.tsv").write_text("0\t1\t1\n2\tnone\t1\n")
+    result = invoke("import", tmp_path / "x.tsv", "--output", tmp_path / "out",
+                    "--examples", examples, *options)  # fmt: skip
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("dangling", "nodes", "edges"), [("keep", COUNT + 1, 4), ("drop", COUNT, 2)]
+)
+def test_import_tells_of_ids_that_no_example_has(examples, tmp_path, dangling, nodes, edges):
+    code, output = import_with(examples, tmp_path, f"--dangling={dangling}",
+                               "--label-feature=label")  # fmt: skip
+    assert code == 0
+    assert f"nodes {nodes}, of which" in output
+    assert f"edges {edges}, joining" in output
+    assert "unknown ids 1, at 2 edges, such as none" in output
+    assert "label agreement" in output
+    graph = read_graph(str(tmp_path / "out"))
+    expected = {b"0", b"1"} | ({b"2", b"none"} if dangling == "keep" else set())
+    assert set(graph.ids) == expected
+    assert graph.info["nodes"] == nodes
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--dangling=error"], "Received 2 edges of 1 ids that no example has"),
+        (["--id-feature=ids"], "Did you mean 'id'?"),
+        (["--label-feature=labels"], "Did you mean 'label'? Name another --label-feature"),
+        (["--examples=none.tfr"], "Received: 'none.tfr', but there is no such file."),
+    ],
+)
+def test_import_with_examples_that_do_not_fit(examples, tmp_path, options, text):
+    code, output = import_with(examples, tmp_path, *options)
+    assert (code, text in output) == (1, True), output
+    assert not (tmp_path / "out").exists()
+
+
 def test_packing_what_was_exported(examples, folder, tmp_path):
     import tensorflow as tf
 
@@ -218,6 +257,8 @@ def test_help_names_the_commands():
         (["export", "none", "x", "--to", "json"], 2, "'json' is not one of"),
         (["export", "none", "x", "--to", "tsv"], 1, "Received: 'none', which does not exist."),
         (["import", "none.tsv", "--output", "out"], 1, "none.tsv"),
+        (["import", "x", "--output", "out", "--dangling=drop"], 2, "add --examples"),
+        (["import", "x", "x", "--output", "out"], 1, "FILES"),
         (["pack", "a", "b", "c"], 2, "Missing argument 'OUTPUT'"),
         (["pack", "a", "b", "c", "d"], 1, "Received: 'a', but there is no such file."),
         (["no-such-command"], 2, "No such command"),

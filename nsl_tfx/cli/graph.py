@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from nsl_tfx.configs import (
+    DanglingIds,
     GraphFormat,
     GraphImportConfig,
     InvalidEdges,
@@ -95,6 +96,15 @@ def build(examples: tuple[str, ...], output: str, **settings: Any) -> None:
         _print_summary(output)
 
 
+def _check_examples(examples: tuple[str, ...]) -> None:
+    """Refuses options that tell of examples where there are none."""
+    context = click.get_current_context()
+    for name in ("dangling", "id_feature", "label_feature"):
+        given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if given and not examples:
+            raise click.UsageError(f"--{name.replace('_', '-')} tells of examples: add --examples.")
+
+
 def _check_output(folder: str) -> None:
     """Tries to write to the folder, before minutes are spent on what it is for."""
     if "://" in folder:
@@ -176,7 +186,7 @@ def _column(context: click.Context, option: click.Parameter, value: str | None) 
 
 
 @graph.command("import")
-@click.argument("files", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, metavar="FILES...")
 @_output
 @click.option(
     "--format",
@@ -195,22 +205,47 @@ def _column(context: click.Context, option: click.Parameter, value: str | None) 
 @click.option("--directed", is_flag=True, help="Do not let each edge hold both ways.")
 @click.option("--self-loops", default="keep", show_default=True, type=_choice(SelfLoops))
 @click.option("--invalid-edges", default="error", show_default=True, type=_choice(InvalidEdges))
-def import_(files: tuple[str, ...], output: str, no_weights: bool, **settings: Any) -> None:
+@click.option(
+    "--examples",
+    multiple=True,
+    metavar="FILE",
+    help="TFRecords of the examples that are the nodes, or a glob in quotes; may be repeated.",
+)
+@click.option(
+    "--dangling",
+    default="keep",
+    show_default=True,
+    type=_choice(DanglingIds),
+    help="What becomes of edges at ids that none of the examples has.",
+)
+@click.option("--id-feature", default="id", show_default=True, help="The examples' unique id.")
+@click.option(
+    "--label-feature", help="The examples' label, to measure how often neighbors share it."
+)
+def import_(
+    paths: tuple[str, ...],
+    output: str,
+    no_weights: bool,
+    examples: tuple[str, ...],
+    **settings: Any,
+) -> None:
     """Make a graph of FILES that hold its edges: TSV, CSV, Parquet or tf.Examples, or globs.
 
     Columns are told by name or by number from 0; without these options they are the first, second
-    and third, or those named source, target and weight.
+    and third, or those named source, target and weight. With --examples, ids that none of them has
+    are counted and, as --dangling says, kept, dropped or refused.
 
     \b
     Example: nsl-tfx graph import 'edges*.tsv.gz' --output graph
     """  # noqa: D301 - click reads the mark
     with plain_errors():
-        config = GraphImportConfig(paths=files, use_weights=not no_weights, **settings)
+        config = GraphImportConfig(paths=paths, use_weights=not no_weights, **settings)
         _check_output(output)
-        load("nsl_tfx.graph.importing", "nsl_tfx.graph.summary")
-        from nsl_tfx.graph.importing import import_graph
+        _check_examples(examples)
+        load("nsl_tfx.tools.imported_graph", "nsl_tfx.graph.summary")
+        from nsl_tfx.tools.imported_graph import import_graph_folder
 
-        import_graph(config).write(output)
+        import_graph_folder(config, examples, output)
         _print_summary(output)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from nsl_tfx.configs import GraphImportConfig, Symmetrize
+from nsl_tfx.configs import DanglingIds, GraphImportConfig, Symmetrize
 from nsl_tfx.graph.completion import Completion, complete_graph
 from nsl_tfx.graph.description import describe_counts
 from nsl_tfx.graph.edge_files import find_edge_files, read_edge_file
+from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.files import EDGE_SCHEMA
 from nsl_tfx.graph.graph import Graph
+from nsl_tfx.graph.ids import as_list
 
 # How files are read does not show in the graph: the same edges make the same one.
 _READING = {
@@ -27,19 +32,26 @@ _READING = {
 }
 
 
-def import_graph(config: GraphImportConfig) -> Graph:
+def import_graph(
+    config: GraphImportConfig,
+    nodes: pa.Table | None = None,
+    advance: Callable[[float], None] = lambda count: None,
+) -> Graph:
     r"""Reads the graph that files of edges hold.
 
     Args:
-        config: Which files, and what becomes of their edges. What concerns examples does not
-            matter here: every id is a node.
+        config: Which files, and what becomes of their edges.
+        nodes: The examples' ids and labels, of `coded_nodes`; None where every id is a node, and
+            what the config says of examples does not matter.
+        advance: Called with the number of edges read since its last call.
 
     Returns:
         The graph, with its metrics and what was dropped in `info`. `Graph.write` writes it.
 
     Raises:
         FileNotFoundError: No file matches.
-        ValueError: A file is damaged, a row is no edge, or there is no edge at all.
+        ValueError: A file is damaged, a row is no edge, or there is no edge at all; or, with nodes,
+            two of them have one id, or edges have ids that none has and are not to.
 
     Example:
         >>> import tempfile
@@ -56,16 +68,30 @@ def import_graph(config: GraphImportConfig) -> Graph:
         for block in read_edge_file(file, config):
             batches.append(block.edges)
             drops.update(block.drops)
+            advance(len(block.edges))
     table = pa.Table.from_batches(batches, EDGE_SCHEMA)
     how = Completion(
         symmetrize=symmetrize_of(config),
         dangling=config.dangling,
-        max_linked_nodes=2 * len(table) + 1,
+        max_linked_nodes=2 * len(table) + (0 if nodes is None else len(nodes)) + 1,
     )
-    graph = complete_graph(table, None, how)
+    graph = complete_graph(table, nodes, how)
     check_any(graph.counts.nodes)
-    info = describe_counts(graph.counts, how, describe_import(config, drops))
-    return Graph(graph.ids.to_pylist(), graph.edges, info | {"nodes": graph.counts.nodes})
+    labeled = nodes is not None and config.label_feature is not None
+    info = describe_counts(graph.counts, how, describe_import(config, drops), labeled)
+    ids, edges = graph.ids, graph.edges
+    if nodes is not None and config.dangling is not DanglingIds.KEEP:
+        ids, edges = _without_unknown(ids, edges, nodes)
+    return Graph(as_list(ids), edges, info | {"nodes": graph.counts.nodes})
+
+
+def _without_unknown(ids: pa.Array, edges: EdgeList, nodes: pa.Table) -> tuple[pa.Array, EdgeList]:
+    """Leaves out the ids that no node has, at which no edge is left."""
+    known = pc.is_in(ids, nodes["id"]).to_numpy(zero_copy_only=False)
+    number = np.cumsum(known) - 1
+    return ids.filter(pa.array(known)), EdgeList(
+        number[edges.source], number[edges.target], edges.weight
+    )
 
 
 def symmetrize_of(config: GraphImportConfig) -> Symmetrize:
