@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import Any, ClassVar
 
-from google.protobuf import text_format
-from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
 
-from nsl_tfx.components import reading
+from nsl_tfx.components import reading, writing
 from nsl_tfx.components.settings import (
     PARAMETERS,
     check_config,
@@ -24,8 +21,6 @@ from nsl_tfx.graph.identification import COUNTS, IdentifyExamples, check_one_typ
 from nsl_tfx.graph.identity import identify_schema
 from nsl_tfx.graph.writing import WriteCounts, WriteShards
 from nsl_tfx.io import read_schema, staged
-
-_COUNTS_FILE = "counts.json"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -61,26 +56,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(staged(identified.uri))
-            counts_path = storage.join(folder, _COUNTS_FILE)
             with self._make_beam_pipeline() as pipeline:
                 rows, counts = pipeline | "Identify" >> IdentifyExamples(files, config)
                 _ = rows | "WriteExamples" >> WriteShards(folder, splits)
-                _ = counts | "WriteCounts" >> WriteCounts(counts_path)
-            counted = dict.fromkeys(COUNTS, 0) | json.loads(storage.read_bytes(counts_path))
-            storage.remove(counts_path)
+                _ = counts | "WriteCounts" >> WriteCounts(storage.join(folder, writing.COUNTS_FILE))
+            counted = writing.take_counts(folder, COUNTS)
             check_one_type(counted, identified_schema, config)
             if identified_schema is not None:
                 uri = artifact_utils.get_single_uri(output_dict["schema"])
-                storage.write_bytes(
-                    storage.join(stack.enter_context(staged(uri)), "schema.pbtxt"),
-                    text_format.MessageToString(identified_schema).encode(),
-                )
+                writing.write_schema(stack.enter_context(staged(uri)), identified_schema)
 
-        identified.split_names = artifact_utils.encode_split_names(splits)
-        identified.span = examples.span
-        identified.version = examples.version
-        examples_utils.set_payload_format(identified, examples_utils.get_payload_format(examples))
-        examples_utils.set_file_format(identified, examples_utils.get_file_format(examples))
+        writing.describe_alike(identified, examples)
         set_custom_properties(identified, {name: counted[name] for name in COUNTS})
 
 

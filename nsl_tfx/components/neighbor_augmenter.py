@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
-from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, channel, component_spec, standard_artifacts
 
-from nsl_tfx.components import reading
+from nsl_tfx.components import reading, writing
 from nsl_tfx.components.artifacts import NeighborGraph
 from nsl_tfx.components.settings import (
     PARAMETERS,
@@ -27,8 +24,6 @@ from nsl_tfx.graph.matching import COUNTS
 from nsl_tfx.graph.schema import augment_schema, carried_features
 from nsl_tfx.graph.writing import WriteCounts
 from nsl_tfx.io import read_schema, staged
-
-_COUNTS_FILE = "counts.json"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -68,23 +63,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         files = {split: tuple(reading.split_files(examples, split)) for split in splits}
 
         with staged(augmented.uri) as folder, staged(schema_uri) as schema_folder:
-            counts_path = storage.join(folder, _COUNTS_FILE)
             job = Job(files, graph_uri, config, carried_features(schema, config), folder)
             with self._make_beam_pipeline() as pipeline:
                 counts = pipeline | "Join" >> JoinNeighbors(job)
-                _ = counts | "WriteCounts" >> WriteCounts(counts_path)
-            counted = dict.fromkeys(COUNTS, 0) | json.loads(storage.read_bytes(counts_path))
-            storage.remove(counts_path)
-            storage.write_bytes(
-                storage.join(schema_folder, "schema.pbtxt"),
-                text_format.MessageToString(augmented_schema).encode(),
-            )
+                _ = counts | "WriteCounts" >> WriteCounts(storage.join(folder, writing.COUNTS_FILE))
+            counted = writing.take_counts(folder, COUNTS)
+            writing.write_schema(schema_folder, augmented_schema)
 
-        augmented.split_names = artifact_utils.encode_split_names(splits)
-        augmented.span = examples.span
-        augmented.version = examples.version
-        examples_utils.set_payload_format(augmented, examples_utils.get_payload_format(examples))
-        examples_utils.set_file_format(augmented, examples_utils.get_file_format(examples))
+        writing.describe_alike(augmented, examples)
         set_custom_properties(augmented, counted)
 
 
