@@ -13,6 +13,7 @@ from nsl_tfx.configs import InvalidExamples, SimilarityGraphConfig
 from nsl_tfx.graph.blocks import Block, join_blocks, read_blocks
 from nsl_tfx.graph.dimensions import choose_dimension, count_dimensions
 from nsl_tfx.graph.feature_names import absent_feature
+from nsl_tfx.graph.search.nearest import compares_all
 from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.tools.amounts import count_of, format_bytes, format_seconds
 from nsl_tfx.tools.progress import Advance, progress
@@ -24,6 +25,8 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _RATE = 12e9
 # What a search holds beside the embeddings: a copy of unit length, and blocks of products.
 _COPIES = 3
+# Seconds after which it is worth telling, in a log too, that a search compares all pairs.
+_LONG = 300
 # What a TFRecord file holds beside a record.
 _FRAME_BYTES = 16
 _CAUSES = {
@@ -192,13 +195,37 @@ def describe_search(rows: int, dimension: int) -> str:
         >>> print(describe_search(50_000, 100).split(":")[0])
         50,000 vectors of 100 numbers
     """
-    cores = len(os.sched_getaffinity(0))
-    seconds = rows**2 * dimension / (_RATE * cores)
     memory = _COPIES * 4 * rows * dimension
     return (
-        f"{rows:,} vectors of {dimension:,} numbers: at most about {format_seconds(seconds)} on "
-        f"{count_of(cores, 'core')} and {format_bytes(memory)} of memory, beside the edges."
+        f"{rows:,} vectors of {dimension:,} numbers: at most about "
+        f"{format_seconds(_seconds(rows, dimension))} on {count_of(_cores(), 'core')} and "
+        f"{format_bytes(memory)} of memory, beside the edges."
     )
+
+
+def describe_long_search(rows: int, dimension: int, config: SimilarityGraphConfig) -> str:
+    """Returns what to say before a search that compares all pairs for long; else an empty text.
+
+    Example:
+        >>> describe_long_search(1000, 100, SimilarityGraphConfig(embedding_feature="x"))
+        ''
+    """
+    seconds = _seconds(rows, dimension)
+    wanted = min(config.num_neighbors, rows - 1)
+    if seconds < _LONG or not compares_all(config.method, rows, wanted):
+        return ""
+    return (
+        f"All pairs of {rows:,} vectors are compared, which takes up to about "
+        f"{format_seconds(seconds)}. An approximate search for fewer neighbors takes less."
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _seconds(rows: int, dimension: int) -> float:
+    return rows**2 * dimension / (_RATE * _cores())
 
 
 def _of_one_dimension(

@@ -5,8 +5,14 @@ from __future__ import annotations
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph import build_similarity_graph, write_graph
 from nsl_tfx.graph.description import describe_graph
-from nsl_tfx.tools.embeddings import Paths, find_files, foresee_search, read_embeddings
-from nsl_tfx.tools.progress import progress, tell
+from nsl_tfx.tools.embeddings import (
+    Paths,
+    describe_long_search,
+    find_files,
+    foresee_search,
+    read_embeddings,
+)
+from nsl_tfx.tools.progress import progress, tell, warn
 
 
 def build_graph_folder(examples: Paths, folder: str, config: SimilarityGraphConfig) -> None:
@@ -27,6 +33,8 @@ def build_graph_folder(examples: Paths, folder: str, config: SimilarityGraphConf
     files = find_files(examples)
     tell(foresee_search(files, config))
     (ids, vectors, labels), drops = read_embeddings(files, config)
+    if long := describe_long_search(len(ids), vectors.shape[1], config):
+        warn(long)
     with progress("Searching", len(ids), "vectors") as advance:
         graph = build_similarity_graph(
             ids, vectors, config, lambda share: advance(share * len(ids))

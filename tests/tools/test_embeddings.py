@@ -9,7 +9,7 @@ import pytest
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.io.tfrecords import frame_record
 from nsl_tfx.tools.amounts import size_on_disk
-from nsl_tfx.tools.embeddings import foresee_search
+from nsl_tfx.tools.embeddings import describe_long_search, foresee_search
 
 CONFIG = SimilarityGraphConfig(embedding_feature="embedding")
 
@@ -53,3 +53,19 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
     (tmp_path / "b").write_bytes(bytes(100))
     assert size_on_disk(str(tmp_path)) == " (2 KiB)"
     assert size_on_disk(str(tmp_path / "b")) == " (100 bytes)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "long"),
+    [
+        (10_000, {"method": "exact"}, False),
+        (100_000_000, {"method": "exact"}, True),
+        (100_000_000, {"method": "auto"}, False),
+        (100_000_000, {"method": "approximate"}, False),
+    ],
+)
+def test_a_long_search_of_all_pairs_is_told_of(rows, settings, long):
+    text = describe_long_search(rows, 100, CONFIG.replace(**settings))
+    assert text.startswith(f"All pairs of {rows:,} vectors are compared, which takes up to about "
+                           if long else "")  # fmt: skip
+    assert bool(text) == long
