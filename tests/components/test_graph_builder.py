@@ -1,6 +1,7 @@
 """GraphBuilder's contract: what it reads, writes, records and refuses."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ ROWS = make_rows()
 def build(artifacts, execute):
     """Builds a graph from the rows of each split's files; returns its artifact."""
 
-    def run(splits, config=CONFIG, schema=SCHEMA, name="graph", change=None, model=None):
+    def run(splits, config=CONFIG, schema=SCHEMA, name="graph", change=None, model=None, beam=()):
         from nsl_tfx.components.graph_builder import Executor
 
         examples = artifacts.examples(f"{name}-examples", splits)
@@ -52,7 +53,7 @@ def build(artifacts, execute):
             inputs["model"] = artifacts.empty("Model", "model")
             inputs["model"].uri = model
         graph = artifacts.empty("NeighborGraph", name)
-        execute(Executor, inputs, {"graph": graph}, config)
+        execute(Executor, inputs, {"graph": graph}, config, *beam)
         return graph
 
     return run
@@ -81,6 +82,23 @@ def test_files_of_the_input_do_not_matter(build, files_of):
     one = build({"train": [ROWS]}, name="one")
     three = build({"train": [ROWS[15:], ROWS[:9][::-1], ROWS[9:15]]}, schema=None, name="three")
     assert files_of(one.uri) == files_of(three.uri)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(" " in sys.executable, reason="Beam starts workers by an unquoted command")
+@pytest.mark.parametrize(
+    ("count", "settings"),
+    [(20, {}), (900, {"worker_memory_mb": 1})],
+    ids=["whole", "cut"],
+)
+def test_workers_do_not_matter(build, files_of, count, settings):
+    config, rows = CONFIG.replace(**settings), make_rows(count)
+    splits = {"train": [rows[:7], rows[7:]]}
+    alone = build(splits, config, name="alone")
+    two = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    together = build(splits, config, name="together", beam=two)
+    assert files_of(together.uri) == files_of(alone.uri)
+    assert ("buckets" in read_graph_info(alone.uri)) == bool(settings)
 
 
 def test_several_splits_make_one_graph(build):
