@@ -305,6 +305,16 @@ def test_settings_are_called_as_the_options_that_were_typed(tmp_path):
                        "x.csv": "Name the one that holds it in --source."}.items():  # fmt: skip
         result = invoke("import", tmp_path / name, "--output", tmp_path / "out")
         assert text in result.output
+        assert "b'" not in result.output
+
+
+def test_import_tells_which_features_examples_have(examples, tmp_path):
+    result = invoke("import", examples, "--format=examples", "--output", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "Expected the feature '#source'" in result.output
+    assert "'embedding', 'id', 'label'. Name the one that holds the source's id in --source." in (
+        result.output
+    )
 
 
 def test_examples_that_cannot_be_nodes_are_dropped_on_demand(examples, tmp_path):

@@ -148,14 +148,14 @@ def _recall(info: Mapping[str, Any]) -> str:
 def _interval(estimate: Mapping[str, Any]) -> str:
     text = _percent(estimate["share"])
     low, high = estimate.get("low"), estimate.get("high")
-    if low is None or high is None or low == high:
+    if low is None or high is None or round(low, 3) == round(high, 3):
         return text
     return f"{text} ({_percent(low).removesuffix(' %')} to {_percent(high)})"
 
 
 def _across_splits(info: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     crossing = metrics.get("cross_split_edges")
-    if crossing is None:
+    if crossing is None or len(metrics.get("split_edges") or {}) == 1:
         return ""
     text = f"{_count(crossing, 'edge')} ({_percent(crossing / max(1, info['edges']))})"
     ways = [
@@ -195,7 +195,7 @@ def _method(info: Mapping[str, Any]) -> str:
     config = info.get("config") or {}
     parts = [str(info["method"])] if info.get("method") else []
     if info.get("method") == "exact" and config.get("method") == "approximate":
-        parts[0] += f", since {_count(info['nodes'], 'node')} are too few to approximate"
+        parts[0] += f" ({_count(info['nodes'], 'node')} are too few to approximate)"
     if info.get("rounds"):
         parts[-1:] = [f"{info.get('method')} in {_count(info['rounds'], 'round')}"]
         parts.append(f"seed {config.get('random_seed')}")

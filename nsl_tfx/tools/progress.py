@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 # Tells of so many more units done.
@@ -49,7 +50,7 @@ def progress(what: str, total: float | None, unit: str) -> Iterator[Advance]:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        _Rate(),
+        _Rate(Column(no_wrap=True)),
         TimeElapsedColumn(),
         TextColumn("so far"),
         *([] if total is None else [TimeRemainingColumn(), TextColumn("left")]),

@@ -58,11 +58,12 @@ def test_directed_graphs_and_loops():
         ({"recall": 0.5}, "recall", "50.0 %"),
         ({"recall": {"share": 1.0, "low": 1.0, "high": 1.0}}, "recall", "100 %"),
         ({"recall": {"share": 0.9999, "low": 0.9, "high": 1.0}}, "recall", ">99.9 % (90.0 to "),
+        ({"recall": {"share": 1.0, "low": 0.9996, "high": 1.0}}, "recall", "100 %"),
         ({"recall": 0.0001}, "recall", "<0.1 %"),
         (
             {"config": {"method": "approximate"}},
             "method",
-            "exact, since 4 nodes are too few to approximate",
+            "exact (4 nodes are too few to approximate)",
         ),
         ({"metrics": {**described()["metrics"], "components": 1}}, "components", "1"),
         (
@@ -99,7 +100,14 @@ def test_directed_graphs_and_loops():
     ],
 )  # fmt: skip
 def test_further_rows(info, row, text):
-    assert dict(summary_rows(described(**info)))[row].startswith(text)
+    found = dict(summary_rows(described(**info)))[row]
+    assert found.startswith(text)
+    assert "(100" not in found
+
+
+def test_one_split_has_no_edges_across_splits():
+    metrics = {**described()["metrics"], "cross_split_edges": 0, "split_edges": {"a": {"a": 4}}}
+    assert "across splits" not in dict(summary_rows(described(metrics=metrics)))
 
 
 def test_what_is_not_known_is_left_out():

@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nsl_tfx.configs import GraphImportConfig
+from nsl_tfx.configs import GraphImportConfig, InvalidEdges
 from nsl_tfx.graph.edge_files.checking import EdgeRows
 from nsl_tfx.graph.edge_files.parquet import id_column
+from nsl_tfx.graph.feature_names import absent_feature
+from nsl_tfx.io import RecordBlock
 
 _DEFAULTS = ("#source", "#target", "weight")
 
@@ -34,7 +36,17 @@ def read_examples(path: str, config: GraphImportConfig) -> Iterator[EdgeRows]:
     names = _features(config)
     for block in read_record_blocks(path):
         batch = decode_features(block, names)
+        if config.invalid_edges is InvalidEdges.ERROR:
+            _check_ends(block, batch)
         yield _rows(batch, names, path, block[1], has_weight=len(names) > 2)
+
+
+def _check_ends(block: RecordBlock, batch: pa.RecordBatch) -> None:
+    """Raises ValueError where no example of a block has one of both ends' features."""
+    for role, name in zip(("source", "target"), batch.schema.names, strict=False):
+        if block[2] and pa.types.is_null(batch[name].type):
+            cure = f"Name the one that holds the {role}'s id in GraphImportConfig.{role}."
+            raise absent_feature(name, block, cure)
 
 
 def _features(config: GraphImportConfig) -> list[str]:

@@ -20,6 +20,7 @@ from nsl_tfx.graph.edge_files.checking import EdgeRows, invalid_edge, invalid_ro
 from nsl_tfx.graph.edge_files.columns import Columns, count_columns, find_columns
 from nsl_tfx.graph.edge_files.quoting import count_line_ends, find_regular_end, scan_rows
 from nsl_tfx.graph.edge_files.streams import read_chunks
+from nsl_tfx.graph.naming import name_id
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -171,8 +172,9 @@ def _columns(path: str, first: _Row, has_header: bool, config: GraphImportConfig
         names = [field.decode("utf-8", "backslashreplace") for field in fields]
         return find_columns(names, config, where)
     if config.header is None and tuple(field.lower() for field in fields[:2]) == _HEADER:
+        names = ", ".join(map(name_id, fields))
         raise ValueError(
-            f"Expected an edge in {where}. Received: {fields!r}, which look like the names of "
+            f"Expected an edge in {where}. Received: {names}, which look like the names of "
             "columns. Set header=True if they are, and header=False if they are ids."
         )
     return count_columns(len(fields), config, where)
