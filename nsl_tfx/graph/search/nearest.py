@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nsl_tfx.configs import SearchMethod, Similarity
 from nsl_tfx.graph.edges import EdgeList
-from nsl_tfx.graph.search.approximate import LEAF_SIZE, search_approximately
+from nsl_tfx.graph.search.approximate import CELL_SIZE, CELLS_COMPARED, search_approximately
 from nsl_tfx.graph.search.equal_rows import find_equal_rows, spread_to_members
 from nsl_tfx.graph.search.exact import search_exactly, true_neighbors
 from nsl_tfx.graph.search.parallel import default_threads
@@ -26,10 +26,10 @@ from nsl_tfx.graph.search.top_neighbors import (
 from nsl_tfx.graph.vectors import check_rows
 
 EXACT_ROWS = 100_000
-"""Up to so many rows, `auto` compares all pairs: partitions would save seconds at most."""
+"""Up to so many rows, `auto` compares all pairs, which takes seconds and misses none."""
 
-# Searches for more neighbors than partitions bring together in a few rounds are exact.
-_MOST_NEIGHBORS_OF_LEAF = 1 / 8
+# Rows of a cell for each neighbor wanted: most of a point's neighbors have to be around it.
+_ROWS_PER_NEIGHBOR = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def nearest_neighbors(
     recall_sample: int = 1000,
     threads: int | None = None,
     advance: Callable[[float], None] = lambda share: None,
-    leaf_size: int = LEAF_SIZE,
+    cell_size: int = CELL_SIZE,
 ) -> Neighbors:
     """Finds each row's nearest other rows.
 
@@ -107,7 +107,8 @@ def nearest_neighbors(
         recall_sample: Rows on which that share is measured.
         threads: How many work at once; all cores, or `OMP_NUM_THREADS`, when None.
         advance: Called with the share of the work done since its last call.
-        leaf_size: Rows of a set within which the approximate method compares all pairs.
+        cell_size: Rows of a cell of the approximate method, on average; more where many neighbors
+            are wanted.
 
     Raises:
         ValueError: The vectors are no matrix, or one of them cannot be compared; or there is no
@@ -135,12 +136,13 @@ def nearest_neighbors(
     sample = choose_sample(hashes, recall_sample, seed)
     truth = true_neighbors(points, sample, near, threads)
     rounds = 0
-    if compares_all(method, len(points), wanted, leaf_size):
+    if compares_all(method, len(points), wanted, cell_size):
         found = search_exactly(points, near, threads, advance)
         recall = measure_recall(found[sample], truth, len(points))
     else:
+        cell_size = max(cell_size, _ROWS_PER_NEIGHBOR * wanted)
         found, rounds, recall = search_approximately(
-            points, near, hashes, seed, sample, truth, target_recall, threads, advance, leaf_size
+            points, near, hashes, seed, sample, truth, target_recall, threads, advance, cell_size
         )
     keys = found[:, :wanted]
     if equal is not None:
@@ -164,16 +166,16 @@ def edges_of_keys(keys: Keys, begin: int = 0, end: int | None = None) -> EdgeLis
     return EdgeList(source, numbers_of(part[known]), weights_of(part[known]))
 
 
-def compares_all(method: SearchMethod, rows: int, wanted: int, leaf_size: int = LEAF_SIZE) -> bool:
+def compares_all(method: SearchMethod, rows: int, wanted: int, cell_size: int = CELL_SIZE) -> bool:
     """Tells whether `nearest_neighbors` compares all pairs of so many rows.
 
     Args:
         method: The method asked for.
         rows: Rows in all.
         wanted: Neighbors of a row.
-        leaf_size: Rows of a set within which the approximate method compares all pairs.
+        cell_size: Rows of a cell of the approximate method, on average.
     """
-    if method is SearchMethod.EXACT or rows <= leaf_size:
+    cell_size = max(cell_size, _ROWS_PER_NEIGHBOR * wanted)
+    if method is SearchMethod.EXACT or rows <= cell_size * CELLS_COMPARED:
         return True
-    few = wanted <= leaf_size * _MOST_NEIGHBORS_OF_LEAF
-    return method is SearchMethod.AUTO and (rows <= EXACT_ROWS or not few)
+    return method is SearchMethod.AUTO and rows <= EXACT_ROWS

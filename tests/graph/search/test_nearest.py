@@ -184,7 +184,7 @@ def test_bytes_do_not_depend_on_blocks(name, block, monkeypatch):
 @pytest.mark.parametrize("threads", [2, 5])
 def test_bytes_do_not_depend_on_threads(method, threads):
     vectors = clusters(1500)
-    settings = {"method": SearchMethod(method), "leaf_size": 100}
+    settings = {"method": SearchMethod(method), "cell_size": 30}
     one = nearest_neighbors(vectors, 5, threads=1, **settings)
     several = nearest_neighbors(vectors, 5, threads=threads, **settings)
     assert np.array_equal(one.keys, several.keys)
@@ -223,7 +223,7 @@ def test_many_equal_vectors_cost_no_comparison_of_all_pairs(method, monkeypatch)
     assert edges.target[:3].tolist() == [1, 2, 3]
 
 
-APPROXIMATE = {"method": SearchMethod.APPROXIMATE, "leaf_size": 64}
+APPROXIMATE = {"method": SearchMethod.APPROXIMATE, "cell_size": 20}
 
 
 class TestApproximate:
@@ -253,7 +253,7 @@ class TestApproximate:
     def test_a_higher_target_takes_more_rounds(self):
         rounds = [
             nearest_neighbors(clusters(1200), 8, target_recall=target, **APPROXIMATE).rounds
-            for target in (0.5, 0.8, 0.99)
+            for target in (0.5, 0.99, 0.999)
         ]
         assert rounds == sorted(set(rounds))
 
@@ -279,7 +279,7 @@ class TestApproximate:
         renamed = {(order[s], order[t], w) for s, t, w in as_triples(weights[1])}
         assert len(renamed & set(as_triples(weights[0]))) >= 0.999 * len(renamed)
 
-    @pytest.mark.parametrize("setting", [{"seed": 1}, {"leaf_size": 100}])
+    @pytest.mark.parametrize("setting", [{"seed": 1}, {"cell_size": 30}])
     def test_each_setting_changes_the_result(self, setting):
         vectors = clusters(1200)
         settings = {"target_recall": 0.6, **APPROXIMATE}
@@ -311,15 +311,16 @@ class TestChoiceOfMethod:
         [
             ("auto", 400, 5, "exact"),
             ("auto", 601, 5, "approximate"),
-            ("auto", 601, 60, "exact"),  # more neighbors than leaves bring together
+            ("auto", 601, 61, "exact"),  # five cells for 61 neighbors are all rows
+            ("auto", 611, 61, "approximate"),
             ("exact", 601, 5, "exact"),
-            ("approximate", 100, 5, "approximate"),
-            ("approximate", 64, 5, "exact"),  # one leaf compares all pairs
+            ("approximate", 101, 5, "approximate"),
+            ("approximate", 100, 5, "exact"),  # all cells are compared
         ],
     )
     def test_depends_on_the_size(self, method, rows, k, expected, monkeypatch):
         monkeypatch.setattr(nearest, "EXACT_ROWS", 600)
-        settings = {"method": SearchMethod(method), "leaf_size": 64, "target_recall": 0.3}
+        settings = {"method": SearchMethod(method), "cell_size": 20, "target_recall": 0.3}
         found = nearest_neighbors(random_vectors(rows, 4), k, **settings)
         assert found.method.value == expected
         assert (found.rounds > 0) == (expected == "approximate")
@@ -327,7 +328,7 @@ class TestChoiceOfMethod:
     @pytest.mark.parametrize("method", ["exact", "approximate"])
     def test_progress_ends_at_one(self, method):
         steps = []
-        settings = {"method": SearchMethod(method), "leaf_size": 64, "threads": 1}
+        settings = {"method": SearchMethod(method), "cell_size": 20, "threads": 1}
         nearest_neighbors(clusters(600), 5, advance=steps.append, **settings)
         assert sum(steps) == pytest.approx(1)
         assert min(steps) >= 0
@@ -348,8 +349,8 @@ class TestInput:
         ("vectors", "settings", "message"),
         [
             ([1.0, 2.0], {}, r"shape \[rows, dimension\]. Received shape: \[2\]"),
-            ([[1.0], [np.nan]], {}, r"NaN or infinity in those of b'row 1'"),
-            ([[1.0], [0.0]], {}, r"zeros for b'row 1'"),
+            ([[1.0], [np.nan]], {}, r"NaN or infinity in those of 'row 1'"),
+            ([[1.0], [0.0]], {}, r"zeros for 'row 1'"),
             ([[1.0], [2.0]], {"similarity": "xyz"}, "'xyz' is not a valid Similarity"),
             ([[1.0], [2.0]], {"method": "approx"}, "'approx' is not a valid SearchMethod"),
             ([[1.0], [2.0]], {"num_neighbors": 0}, "num_neighbors >= 1. Received: num_neighbors=0"),
