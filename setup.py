@@ -42,7 +42,6 @@ setup(
         "tfx-bsl>=1.16,<1.22",
         "click>=8.1",
         "dill>=0.3.7",  # tfx_bsl 1.16 imports it without declaring it
-        "faiss-cpu>=1.9",
         "google-crc32c>=1.5",  # without it Beam computes TFRecord checksums in Python
         "jinja2>=3.1",
         "matplotlib>=3.8",

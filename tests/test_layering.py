@@ -39,7 +39,7 @@ LAYERS = {
     "cli": {"configs", "console", "graph", "pipelines", "tools", *_LEAVES},
 }
 
-HEAVY = ("numpy", "faiss", "scipy", "tensorflow", "keras", "matplotlib", "apache_beam", "tfx")
+HEAVY = ("numpy", "scipy", "tensorflow", "keras", "matplotlib", "apache_beam", "tfx")
 # Each line may load what the lines above it may. TensorFlow 2.16 loads Keras and more by itself, so
 # of TensorFlow's layers only Beam and TFX are asked for.
 ALLOWED = {
@@ -51,7 +51,7 @@ ALLOWED = {
     "nsl_tfx.io": set(),
     "nsl_tfx.io.tfrecords": {"numpy"},
     "nsl_tfx.statistics": {"numpy", "scipy"},
-    "nsl_tfx.graph": {"numpy", "scipy", "faiss"},
+    "nsl_tfx.graph": {"numpy", "scipy"},
 }
 WITHOUT_BEAM_AND_TFX = [
     "nsl_tfx.io.records",

@@ -30,9 +30,7 @@ def run_all(work: Callable[[Item], None], items: Iterable[Item], threads: int) -
         items: Taken one by one, as threads become free.
         threads: How many.
     """
-    # OpenMP's too, since work for FAISS may set its threads: one thread works as the caller's own,
-    # and the caller's number is restored in the end.
-    with threadpool_limits(1):
+    with threadpool_limits(1, user_api="blas"):
         if threads <= 1:
             collections.deque(map(work, items), maxlen=0)
             return
