@@ -142,14 +142,6 @@ def test_export(folder, tmp_path, form):
     assert output.startswith(f"Wrote {path} ({shown}): {edges} edges of {COUNT} nodes.\n")
 
 
-def test_export_tells_of_rounded_weights(tmp_path):
-    from nsl_tfx.graph import Graph
-
-    Graph.from_edges(["a"], ["b"], [1 / 3]).write(str(tmp_path / "graph"))
-    output = succeed("export", tmp_path / "graph", tmp_path / "x", "--to", "tsv")
-    assert "1 edge of 2 nodes.\n1 weight was rounded to six decimals" in output
-
-
 def test_what_was_exported_can_be_imported(folder, tmp_path):
     for form in ("tsv", "csv", "parquet"):
         succeed("export", folder, tmp_path / f"x.{form}", "--to", form)

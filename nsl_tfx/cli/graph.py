@@ -315,13 +315,6 @@ def export(folder: str, output: str, form: str) -> None:
         from nsl_tfx.tools.amounts import count_of, size_on_disk
 
         info = read_graph_info(folder)
-        lost = export_graph(folder, output, form)
+        export_graph(folder, output, form)
         edges, nodes = count_of(info["edges"], "edge"), count_of(info["nodes"], "node")
         click.echo(f"Wrote {output}{size_on_disk(output)}: {edges} of {nodes}.")
-        if lost:
-            noun = "weight was" if lost == 1 else "weights were"
-            click.echo(
-                f"{lost:,} {noun} rounded to six decimals, which is all that TSV files of NSL"
-                " hold. Other forms keep them.",
-                err=True,
-            )

@@ -36,8 +36,8 @@ _BOUNDS = {
 class SearchMethod(Choice):
     """How nearest neighbors are found.
 
-    `exact` compares all pairs; `approximate` compares those that lie in near cells of one of several
-    random partitions; `auto` is exact up to 100,000 nodes, which takes seconds.
+    `exact` compares all pairs; `approximate` compares those that lie in near cells of one of
+    several random partitions; `auto` is exact up to 100,000 nodes, which takes seconds.
     """
 
     AUTO = "auto"

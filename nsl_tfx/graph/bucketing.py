@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from nsl_tfx.configs import SearchMethod, SimilarityGraphConfig
 from nsl_tfx.graph.hashing import mix
-from nsl_tfx.graph.search.nearest import compares_all
 from nsl_tfx.graph.search.leaders import along_a_path, nearest_leaders
+from nsl_tfx.graph.search.nearest import compares_all
 from nsl_tfx.graph.search.points import Points
 from nsl_tfx.graph.search.recall import Recall
 from nsl_tfx.graph.vector_batches import join_vectors, take_vectors, vector_batch, vectors_of

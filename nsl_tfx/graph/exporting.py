@@ -16,13 +16,13 @@ from nsl_tfx.graph.text import write_lines
 from nsl_tfx.graph.tfgnn import write_tfgnn
 
 
-def export_graph(folder: str, path: str, form: str) -> int:
+def export_graph(folder: str, path: str, form: str) -> None:
     """Writes a graph in another form; what is written appears whole or not at all.
 
-    `tsv` holds lines of source, target and weight as NSL reads them: weights have six decimals, and
-    ids no tabs or line ends. `csv` has a header, quotes ids, and needs them in UTF-8. `parquet` is
-    one file of the columns `source`, `target` (binary) and `weight` (float). `tfgnn` is a folder:
-    see `write_tfgnn`. All but TSV hold the weights exactly. Isolated nodes whose ids the graph's
+    `tsv` holds lines of source, target and weight as NSL reads them; ids hold no tabs or line ends.
+    `csv` has a header, quotes ids, and needs them in UTF-8. `parquet` is one file of the columns
+    `source`, `target` (binary) and `weight` (float). `tfgnn` is a folder: see `write_tfgnn`. All
+    hold the weights exactly. Isolated nodes whose ids the graph's
     files do not hold are lost in every form, and all isolated nodes but in `tfgnn`.
 
     Args:
@@ -30,9 +30,6 @@ def export_graph(folder: str, path: str, form: str) -> int:
         path: The file to write, gzipped where a text file's name ends in `.gz`; for `tfgnn`, the
             folder.
         form: `tsv`, `csv`, `parquet` or `tfgnn`.
-
-    Returns:
-        The number of edges whose weight had to be rounded.
 
     Raises:
         FileNotFoundError: The folder holds no whole graph.
@@ -44,27 +41,27 @@ def export_graph(folder: str, path: str, form: str) -> int:
         >>> from nsl_tfx.graph import Graph
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Graph.from_edges(["a"], ["b"], [0.5]).write(f"{folder}/graph")
-        ...     lost = export_graph(f"{folder}/graph", f"{folder}/graph.tsv", "tsv")
+        ...     export_graph(f"{folder}/graph", f"{folder}/graph.tsv", "tsv")
         ...     print(pathlib.Path(folder, "graph.tsv").read_text(), end="")
         a	b	0.500000
     """
     if form not in _WRITERS:
         raise ValueError(f"Expected form to be one of {', '.join(_WRITERS)}. Received: {form!r}.")
-    return _WRITERS[form](iterate_edges(folder), path)
+    _WRITERS[form](iterate_edges(folder), path)
 
 
-def _write_tsv(tables: Iterator[pa.Table], path: str) -> int:
+def _write_tsv(tables: Iterator[pa.Table], path: str) -> None:
     with published(path) as file:
-        return sum(write_lines(file, table) for table in tables)
+        for table in tables:
+            write_lines(file, table)
 
 
-def _write_csv(tables: Iterator[pa.Table], path: str) -> int:
+def _write_csv(tables: Iterator[pa.Table], path: str) -> None:
     schema = pa.schema([("source", pa.string()), ("target", pa.string()), ("weight", pa.float32())])
     with published(path) as file, pyarrow.csv.CSVWriter(file, schema) as writer:
         for table in tables:
             columns = [_as_text(table[name]) for name in ("source", "target")]
             writer.write_table(pa.Table.from_arrays([*columns, table["weight"]], schema=schema))
-    return 0
 
 
 def _as_text(ids: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -80,22 +77,20 @@ def _as_text(ids: pa.ChunkedArray) -> pa.ChunkedArray:
         raise
 
 
-def _write_parquet(tables: Iterator[pa.Table], path: str) -> int:
+def _write_parquet(tables: Iterator[pa.Table], path: str) -> None:
     with (
         published(path) as file,
         pq.ParquetWriter(file, EDGE_SCHEMA, compression="zstd") as writer,
     ):
         for table in tables:
             writer.write_table(table)
-    return 0
 
 
-def _write_tfgnn(tables: Iterator[pa.Table], path: str) -> int:
+def _write_tfgnn(tables: Iterator[pa.Table], path: str) -> None:
     write_tfgnn(path, list(tables))
-    return 0
 
 
-_WRITERS: dict[str, Callable[[Iterator[pa.Table], str], int]] = {
+_WRITERS: dict[str, Callable[[Iterator[pa.Table], str], None]] = {
     "tsv": _write_tsv,
     "csv": _write_csv,
     "parquet": _write_parquet,

@@ -172,9 +172,9 @@ def _columns(path: str, first: _Row, has_header: bool, config: GraphImportConfig
         names = [field.decode("utf-8", "backslashreplace") for field in fields]
         return find_columns(names, config, where)
     if config.header is None and tuple(field.lower() for field in fields[:2]) == _HEADER:
-        names = ", ".join(map(name_id, fields))
+        listed = ", ".join(map(name_id, fields))
         raise ValueError(
-            f"Expected an edge in {where}. Received: {names}, which look like the names of "
+            f"Expected an edge in {where}. Received: {listed}, which look like the names of "
             "columns. Set header=True if they are, and header=False if they are ids."
         )
     return count_columns(len(fields), config, where)
