@@ -39,7 +39,7 @@ class Neighbors:
     Attributes:
         keys: Each row's neighbors, best first, int64 `[rows, k]`; see `make_keys`.
         method: `exact` or `approximate`.
-        rounds: Partitions that were made; 0 for `exact`.
+        rounds: How often the rows were parted into cells; 0 for `exact`.
         recall: Share of the true neighbors found, by a full scan of a sample of rows.
     """
 
