@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -155,14 +154,13 @@ def _without_itself(neighbors: np.ndarray) -> np.ndarray:
     return np.take_along_axis(neighbors, order, axis=1)[:, :K]
 
 
-def _now() -> float:
-    """Returns the MiB that the process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def _memory(field: str) -> float:
+    """Returns the MiB that the process holds (`VmRSS`) or has held (`VmHWM`).
 
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    The peak that `resource.getrusage` gives includes that of the process that started this one.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
 
 def main() -> None:
@@ -170,7 +168,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Imports everything and compiles, on little data, before memory is looked at.
     CASES[case](np.load(path, mmap_mode="r")[:2000].copy(), int(threads))
-    before = _now()
+    before = _memory("VmRSS")
     vectors = np.load(path)
     search: Any = CASES[case](vectors, int(threads))
     begin = time.perf_counter()
@@ -178,7 +176,7 @@ def main() -> None:
     seconds = getattr(search, "seconds", time.perf_counter() - begin)
     answer = {
         "seconds": seconds,
-        "megabytes": _peak() - before,
+        "megabytes": _memory("VmHWM") - before,
         "note": getattr(search, "note", ""),
     }
     np.savez(result, neighbors=neighbors)

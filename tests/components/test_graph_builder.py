@@ -109,7 +109,7 @@ def test_several_splits_make_one_graph(build):
 
 @pytest.mark.parametrize("schema", [None, SCHEMA.replace("BYTES", "INT")])
 def test_ids_may_be_integers(build, schema):
-    rows = [{"id": [i], "image": row["image"]} for i, row in enumerate(ROWS)]
+    rows = [row | {"id": [i]} for i, row in enumerate(ROWS)]
     graph = build({"train": [rows]}, schema=schema)
     assert set(read_edges(graph.uri)["source"].to_pylist()) <= {b"%d" % i for i in range(20)}
 

@@ -12,7 +12,7 @@ from nsl_tfx.graph.bucketing import search_bytes
 # Searches in a process of its own, whose peak is this search's and nobody else's. A small search
 # goes first: libraries take memory of their own when they are first used.
 SCRIPT = """
-import json, resource, sys
+import json, sys
 import numpy as np
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph.sampled_recall import edge_batch
@@ -40,11 +40,17 @@ def search(count):
         edge_batch(ids, found.edges(begin, begin + 8192))
 
 
+def memory(field):
+    # What the system reports of a child's peak includes its parent's.
+    with open("/proc/self/status") as file:
+        line = next(line for line in file if line.startswith(field))
+    return int(line.split()[1]) * 1024
+
+
 search(3000)
-with open("/proc/self/statm") as file:
-    before = int(file.read().split()[1]) * resource.getpagesize()
+before = memory("VmRSS")
 search(rows)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+print(memory("VmHWM") - before)
 """
 
 

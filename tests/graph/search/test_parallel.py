@@ -1,7 +1,7 @@
 """Work spread over threads: all of it is done, errors end it, and the caller's threads stay."""
 
-import faiss
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nsl_tfx.graph.search.parallel import run_all
 
@@ -22,12 +22,15 @@ def test_the_first_error_ends_it(threads):
         run_all(fail, iter(range(1000)), threads)
 
 
+def product_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_callers_number_of_threads_is_restored(threads):
-    before = faiss.omp_get_max_threads()
-    try:
-        faiss.omp_set_num_threads(5)
-        run_all(lambda item: faiss.omp_set_num_threads(1), range(4), threads)
-        assert faiss.omp_get_max_threads() == 5
-    finally:
-        faiss.omp_set_num_threads(before)
+def test_products_stay_on_their_thread_and_the_callers_number_is_restored(threads):
+    inside = []
+    with threadpool_limits(2, user_api="blas"):
+        before = product_threads()
+        run_all(lambda item: inside.append(product_threads()), range(4), threads)
+        assert product_threads() == before
+    assert inside == [{1}] * 4
