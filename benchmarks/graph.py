@@ -221,7 +221,7 @@ BUILD = """
 import sys, time
 import apache_beam as beam
 from nsl_tfx.configs import SimilarityGraphConfig
-from nsl_tfx.graph.building import BuildGraph
+from nsl_tfx.graph.building.transform import BuildGraph
 from nsl_tfx.io.beam_records import DecodeFeatures, ReadRecordBlocks
 from nsl_tfx.tools.similarity_graph import build_graph_folder
 

@@ -57,8 +57,8 @@ BEAM = (
     """
 import apache_beam as beam
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
-from nsl_tfx.graph.augmenting import Job, augment_whole
-from nsl_tfx.graph.joining import JoinNeighbors
+from nsl_tfx.graph.joining.augmenting import Job, augment_whole
+from nsl_tfx.graph.joining.transform import JoinNeighbors
 """
     + CLOCK
     + """
@@ -79,8 +79,8 @@ else:
 def write_input(folder: Path, rows: int) -> None:
     """Writes examples and a graph, as TSV and as a NeighborGraph."""
     from nsl_tfx.graph import EdgeList, write_graph
-    from nsl_tfx.graph.wire import encode_varint, join_features
     from nsl_tfx.io.record_writer import write_record_file
+    from nsl_tfx.io.wire import encode_varint, join_features
 
     rng = np.random.default_rng(0)
     ids = [b"%07d" % row for row in range(rows)]
@@ -157,7 +157,7 @@ def records_of(path: Path):
 
 def check_equal(ours: Path, theirs: Path) -> None:
     """Fails unless both files hold the same examples in one order."""
-    from nsl_tfx.graph.wire import Splitter
+    from nsl_tfx.io.wire import Splitter
 
     splitter = Splitter()
     for left, right in zip(records_of(ours), records_of(theirs), strict=True):

@@ -357,14 +357,14 @@ def test_a_folder_that_cannot_be_written_to(examples, tmp_path, monkeypatch):
 
 
 def test_a_defect_keeps_its_traceback(folder, monkeypatch):
-    from nsl_tfx.graph import summary
+    from nsl_tfx.graph.reporting import summary
 
     monkeypatch.setattr(summary, "summarize", lambda folder: folder + 1)
     assert isinstance(invoke("stats", folder).exception, TypeError)
 
 
 def test_an_interrupt_exits_with_130(folder, monkeypatch):
-    from nsl_tfx.graph import summary
+    from nsl_tfx.graph.reporting import summary
 
     def stop(_):
         raise KeyboardInterrupt

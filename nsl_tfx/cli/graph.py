@@ -89,7 +89,11 @@ def build(examples: tuple[str, ...], output: str, **settings: Any) -> None:
     with plain_errors():
         config = SimilarityGraphConfig(**settings)
         _check_output(output)
-        load("nsl_tfx.tools.similarity_graph", "nsl_tfx.io.decoding", "nsl_tfx.graph.summary")
+        load(
+            "nsl_tfx.tools.similarity_graph",
+            "nsl_tfx.io.decoding",
+            "nsl_tfx.graph.reporting.summary",
+        )
         from nsl_tfx.tools.similarity_graph import build_graph_folder
 
         build_graph_folder(examples, output, config)
@@ -140,9 +144,9 @@ def stats(folder: str, plots: tuple[str, ...], as_json: bool) -> None:
     Example: nsl-tfx graph stats graph --plot graph.svg
     """  # noqa: D301 - click reads the mark
     with plain_errors():
-        load("nsl_tfx.graph.plots", "nsl_tfx.graph.summary")
+        load("nsl_tfx.graph.reporting.plots", "nsl_tfx.graph.reporting.summary")
         from nsl_tfx.graph.files import check_files
-        from nsl_tfx.graph.plots import check_picture, plot_graph
+        from nsl_tfx.graph.reporting.plots import check_picture, plot_graph
 
         for path in plots:
             check_picture(path)
@@ -167,7 +171,7 @@ def _in_order(value: Any) -> Any:
 def _print_summary(folder: str) -> None:
     from rich.console import Console
 
-    from nsl_tfx.graph.summary import summarize
+    from nsl_tfx.graph.reporting.summary import summarize
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -242,7 +246,7 @@ def import_(
         config = GraphImportConfig(paths=paths, use_weights=not no_weights, **settings)
         _check_output(output)
         _check_examples(examples)
-        load("nsl_tfx.tools.imported_graph", "nsl_tfx.graph.summary")
+        load("nsl_tfx.tools.imported_graph", "nsl_tfx.graph.reporting.summary")
         from nsl_tfx.tools.imported_graph import import_graph_folder
 
         import_graph_folder(config, examples, output)
@@ -309,8 +313,8 @@ def export(folder: str, output: str, form: str) -> None:
     Example: nsl-tfx graph export graph graph.tsv.gz --to tsv
     """  # noqa: D301 - click reads the mark
     with plain_errors():
-        load("nsl_tfx.graph.exporting")
-        from nsl_tfx.graph.exporting import export_graph
+        load("nsl_tfx.graph.exporting.export")
+        from nsl_tfx.graph.exporting.export import export_graph
         from nsl_tfx.graph.files import read_graph_info
         from nsl_tfx.tools.amounts import count_of, size_on_disk
 

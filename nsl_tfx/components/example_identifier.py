@@ -16,11 +16,10 @@ from nsl_tfx.components.settings import (
     settings_of,
 )
 from nsl_tfx.configs import IdentifyConfig
-from nsl_tfx.graph import storage
-from nsl_tfx.graph.identification import COUNTS, IdentifyExamples, check_one_type
-from nsl_tfx.graph.identity import identify_schema
-from nsl_tfx.graph.writing import WriteCounts, WriteShards
-from nsl_tfx.io import read_schema, staged
+from nsl_tfx.graph.examples.writing import WriteCounts, WriteShards
+from nsl_tfx.graph.identifying.identity import identify_schema
+from nsl_tfx.graph.identifying.transform import COUNTS, IdentifyExamples, check_one_type
+from nsl_tfx.io import read_schema, staged, storage
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

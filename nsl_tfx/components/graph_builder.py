@@ -19,14 +19,14 @@ from nsl_tfx.components.settings import (
     settings_of,
 )
 from nsl_tfx.configs import EmbeddingModelConfig, SimilarityGraphConfig
-from nsl_tfx.graph.building import BuildGraph
-from nsl_tfx.graph.description import headline_numbers
+from nsl_tfx.graph.building.model_files import fingerprint_model
+from nsl_tfx.graph.building.transform import BuildGraph
 from nsl_tfx.graph.files import INFO_FILE, read_graph_info
-from nsl_tfx.graph.model_files import fingerprint_model
+from nsl_tfx.graph.reporting.headlines import headline_numbers
 from nsl_tfx.graph.search.recall import warn_of_missed_recall
-from nsl_tfx.graph.storage import exists, join
 from nsl_tfx.io import read_schema, staged
 from nsl_tfx.io.beam_records import DecodeFeatures
+from nsl_tfx.io.storage import exists, join
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -98,7 +98,7 @@ def _embed(
 ) -> dict[str, Any]:
     """Returns the batches with the column of embeddings."""
     # TensorFlow's SavedModels are loaded only where one is called.
-    from nsl_tfx.graph.embedding import EmbedExamples
+    from nsl_tfx.graph.building.embedding import EmbedExamples
 
     path = config.path
     if path is None:
@@ -138,7 +138,7 @@ class GraphBuilder(base_beam_component.BaseBeamComponent):
 
     An embedding is a feature, or made by a model on the way: a Model artifact, or a SavedModel at a
     path. Output `graph`: a NeighborGraph with its quality metrics, the recall of its search
-    included; see `nsl_tfx.graph.metrics`.
+    included; see `nsl_tfx.graph.measuring.metrics`.
 
     With a SavedModel at a path, a cached result is used while the names, sizes and times of change
     of the model's files stay what they were. They are looked at when the pipeline is made and, by

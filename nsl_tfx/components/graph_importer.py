@@ -19,17 +19,17 @@ from nsl_tfx.components.settings import (
     settings_of,
 )
 from nsl_tfx.configs import GraphImportConfig
-from nsl_tfx.graph.blocks import read_ids, read_single_values
-from nsl_tfx.graph.description import headline_numbers
-from nsl_tfx.graph.edge_files import fingerprint_files
-from nsl_tfx.graph.edge_reading import ReadEdgeFiles
+from nsl_tfx.graph.examples.columns import read_ids, read_single_values
 from nsl_tfx.graph.files import INFO_FILE, read_graph_info
-from nsl_tfx.graph.finishing import FinishGraph
-from nsl_tfx.graph.importing import check_any, symmetrize_of
-from nsl_tfx.graph.nodes import node_batch
-from nsl_tfx.graph.storage import exists, join
+from nsl_tfx.graph.finishing.nodes import node_batch
+from nsl_tfx.graph.finishing.transform import FinishGraph
+from nsl_tfx.graph.importing.transform import ReadEdgeFiles
+from nsl_tfx.graph.importing.whole import check_any, symmetrize_of
+from nsl_tfx.graph.reporting.headlines import headline_numbers
 from nsl_tfx.io import staged
 from nsl_tfx.io.beam_records import DecodeFeatures
+from nsl_tfx.io.file_changes import fingerprint_files
+from nsl_tfx.io.storage import exists, join
 from nsl_tfx.io.tfrecords import RecordBlock
 
 
@@ -128,7 +128,7 @@ class GraphImporterSpec(component_spec.ComponentSpec):
 class GraphImporter(base_beam_component.BaseBeamComponent):
     """Reads a graph from files of edges: TSV, CSV, Parquet or tf.Examples.
 
-    Output `graph`: a NeighborGraph with its quality metrics; see `nsl_tfx.graph.metrics`.
+    Output `graph`: a NeighborGraph with its quality metrics; see `nsl_tfx.graph.measuring.metrics`.
 
     A cached result is used while the files' names, sizes and times of change stay what they were.
     They are looked at when the pipeline is made and, by orchestrators that run drivers as

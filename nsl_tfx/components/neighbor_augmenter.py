@@ -17,13 +17,12 @@ from nsl_tfx.components.settings import (
     settings_of,
 )
 from nsl_tfx.configs import AugmentConfig
-from nsl_tfx.graph import storage
-from nsl_tfx.graph.augmenting import Job
-from nsl_tfx.graph.joining import JoinNeighbors
-from nsl_tfx.graph.matching import COUNTS
-from nsl_tfx.graph.schema import augment_schema, carried_features
-from nsl_tfx.graph.writing import WriteCounts
-from nsl_tfx.io import read_schema, staged
+from nsl_tfx.graph.examples.writing import WriteCounts
+from nsl_tfx.graph.joining.augmenting import Job
+from nsl_tfx.graph.joining.matching import COUNTS
+from nsl_tfx.graph.joining.schema import augment_schema, carried_features
+from nsl_tfx.graph.joining.transform import JoinNeighbors
+from nsl_tfx.io import read_schema, staged, storage
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -111,7 +110,7 @@ class NeighborAugmenter(base_beam_component.BaseBeamComponent):
     Output `examples`: the input's splits and features, and beside them `NL_num_nbrs`, and for the
     neighbor number `i`, from 0 in the order of descending weight, `NL_nbr_<i>_weight` and
     `NL_nbr_<i>_<feature>`. Output `schema`: describes them. What was counted
-    (`nsl_tfx.graph.matching.COUNTS`) becomes custom properties of the examples.
+    (`nsl_tfx.graph.joining.matching.COUNTS`) becomes custom properties of the examples.
 
     Examples that Transform wrote do as well, if `preprocessing_fn` returns the id: take its
     `transformed_examples` and, as schema, `post_transform_schema`.

@@ -9,7 +9,7 @@ from tfx.components.util import examples_utils
 from tfx.types import artifact_utils
 from tfx.utils import json_utils
 
-from nsl_tfx.graph.feature_names import absent_feature, feature_names
+from nsl_tfx.graph.examples.feature_names import absent_feature, feature_names
 from nsl_tfx.io.beam_records import ReadRecordBlocks
 from nsl_tfx.io.records import find_files
 from nsl_tfx.io.tfrecords import RecordBlock, read_record_blocks

@@ -12,7 +12,7 @@ from tfx.components.util import examples_utils
 from tfx.types import artifact_utils
 
 from nsl_tfx.components import reading
-from nsl_tfx.graph import storage
+from nsl_tfx.io import storage
 
 COUNTS_FILE = "counts.json"
 """Where a pipeline leaves what it counted, in the folder of the examples that it writes."""

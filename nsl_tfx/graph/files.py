@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsl_tfx.graph import storage
-from nsl_tfx.graph.arrow_input import arrow_input
 from nsl_tfx.graph.edges import EdgeList
+from nsl_tfx.io import storage
+from nsl_tfx.io.arrow_input import arrow_input
 from nsl_tfx.io.staging import staged
 
 FORMAT_VERSION = 2

@@ -15,7 +15,7 @@ from nsl_tfx.graph.assembly import assemble, is_symmetric
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.files import edge_table, read_edges, read_graph_info, write_graph
 from nsl_tfx.graph.ids import as_list, decode_ids
-from nsl_tfx.graph.metrics import measure_graph
+from nsl_tfx.graph.measuring.measurement import measure_graph
 from nsl_tfx.graph.numbering import number_ids
 
 # What a graph's files say of themselves; `write` says it anew.

@@ -1,7 +1,8 @@
-"""Reading and writing tf.Examples and folders, without TFX.
+"""Reading and writing tf.Examples, files and folders, without TFX.
 
 Names are loaded at their first use: most need TensorFlow, but reading local TFRecords does not.
-`nsl_tfx.io.decoding` (Arrow) and `nsl_tfx.io.beam_records` (Beam) are imported by their users.
+Modules are imported by their users: `decoding` (Arrow) and `beam_records` (Beam); `wire`, a
+tf.Example's bytes; `storage`, a file's bytes, and `publishing`, so that it appears whole.
 """
 
 from __future__ import annotations

@@ -86,10 +86,10 @@ def build_graph_from_config(
     """
     import numpy as np
 
+    from nsl_tfx.graph.building.similarity import check_ids
+    from nsl_tfx.graph.exporting.text import write_lines
     from nsl_tfx.graph.files import edge_table
-    from nsl_tfx.graph.publishing import published
-    from nsl_tfx.graph.similarity import check_ids
-    from nsl_tfx.graph.text import write_lines
+    from nsl_tfx.io.publishing import published
     from nsl_tfx.tools.cosine_edges import cosine_edges
     from nsl_tfx.tools.embeddings import (
         check_output,

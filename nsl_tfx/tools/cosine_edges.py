@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.search import similar_pairs
-from nsl_tfx.graph.vectors import check_vectors
+from nsl_tfx.graph.search.vectors import check_vectors
 
 # The search rounds to float32; what it finds so near to the threshold is computed again.
 _NEAR = 1e-7

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from nsl_tfx.configs import InvalidExamples, SimilarityGraphConfig
-from nsl_tfx.graph.blocks import Block, join_blocks, read_blocks
-from nsl_tfx.graph.dimensions import choose_dimension, count_dimensions
-from nsl_tfx.graph.feature_names import absent_feature
+from nsl_tfx.graph.building.blocks import Block, join_blocks, read_blocks
+from nsl_tfx.graph.building.dimensions import choose_dimension, count_dimensions
+from nsl_tfx.graph.examples.feature_names import absent_feature
 from nsl_tfx.graph.search.nearest import compares_all
 from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.tools.amounts import count_of, format_bytes, format_seconds

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nsl_tfx.graph import storage
-from nsl_tfx.graph.publishing import published_text
-from nsl_tfx.graph.text import format_weight
+from nsl_tfx.graph.exporting.text import format_weight
+from nsl_tfx.io import storage
+from nsl_tfx.io.publishing import published_text
 
 # Source id to target id to weight.
 GraphDict = dict[str, dict[str, float]]

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsl_tfx.configs import GraphFormat, GraphImportConfig
-from nsl_tfx.graph.blocks import read_ids, read_single_values
-from nsl_tfx.graph.edge_files import EdgeFile, find_edge_files
-from nsl_tfx.graph.edge_files.streams import COMPRESSIONS, read_chunks
-from nsl_tfx.graph.feature_names import absent_feature
-from nsl_tfx.graph.importing import import_graph
-from nsl_tfx.graph.nodes import code_labels, coded_nodes, node_batch
+from nsl_tfx.graph.examples.columns import read_ids, read_single_values
+from nsl_tfx.graph.examples.feature_names import absent_feature
+from nsl_tfx.graph.finishing.nodes import code_labels, coded_nodes, node_batch
+from nsl_tfx.graph.importing.edge_files import EdgeFile, find_edge_files
+from nsl_tfx.graph.importing.edge_files.streams import COMPRESSIONS, read_chunks
+from nsl_tfx.graph.importing.whole import import_graph
 from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.io.content_size import estimate_content_bytes
 from nsl_tfx.tools.amounts import format_bytes

@@ -11,13 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import GraphNeighborConfig, TieOrder
-from nsl_tfx.graph.choosing import choose_neighbors, first_of_each
-from nsl_tfx.graph.feature_names import absent_feature, feature_names
-from nsl_tfx.graph.matching import unmatched_graph
+from nsl_tfx.graph.examples.feature_names import absent_feature, feature_names
+from nsl_tfx.graph.examples.rows import RowReader, Rows
+from nsl_tfx.graph.joining.choosing import choose_neighbors, first_of_each
+from nsl_tfx.graph.joining.matching import unmatched_graph
+from nsl_tfx.graph.joining.packing import Packer, pack_rows
 from nsl_tfx.graph.naming import name_id
 from nsl_tfx.graph.numbering import number_ids
-from nsl_tfx.graph.packing import Packer, pack_rows
-from nsl_tfx.graph.rows import RowReader, Rows
 from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.tools.amounts import count_of, format_bytes
 from nsl_tfx.tools.progress import Advance, progress

@@ -77,7 +77,7 @@ def pack_files(
     id_feature_name: str,
 ) -> PackCounts:
     """Does what `pack_nbrs` does, and returns what was packed."""
-    from nsl_tfx.graph.publishing import published
+    from nsl_tfx.io.publishing import published
     from nsl_tfx.io.record_writer import write_records_to
     from nsl_tfx.tools.embeddings import check_output, find_files
     from nsl_tfx.tools.joined_files import JoinedFiles, check_max_neighbors, describe_files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph import build_similarity_graph, write_graph
-from nsl_tfx.graph.description import describe_graph
+from nsl_tfx.graph.building.description import describe_graph
 from nsl_tfx.tools.embeddings import (
     Paths,
     describe_long_search,

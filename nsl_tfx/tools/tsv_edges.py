@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from nsl_tfx.graph import storage
-from nsl_tfx.graph.arrow_input import arrow_input
+from nsl_tfx.io import storage
+from nsl_tfx.io.arrow_input import arrow_input
 from nsl_tfx.tools.graph_utils import read_tsv_graph
 
 _GZIP_MAGIC = b"\x1f\x8b"

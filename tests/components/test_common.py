@@ -16,7 +16,7 @@ from nsl_tfx.configs import (
     SimilarityGraphConfig,
 )
 from nsl_tfx.fingerprint import code_fingerprint
-from nsl_tfx.graph.edge_files import fingerprint_files
+from nsl_tfx.io.file_changes import fingerprint_files
 
 pytestmark = pytest.mark.tfx
 

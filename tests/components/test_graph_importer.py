@@ -10,7 +10,7 @@ import pytest
 
 from nsl_tfx.configs import GraphImportConfig
 from nsl_tfx.graph import read_edges, read_graph_info
-from nsl_tfx.graph.importing import import_graph
+from nsl_tfx.graph.importing.whole import import_graph
 
 pytestmark = pytest.mark.tfx
 

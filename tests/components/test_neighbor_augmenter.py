@@ -8,7 +8,7 @@ import pytest
 
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
 from nsl_tfx.graph import EdgeList, write_graph
-from nsl_tfx.graph.matching import COUNTS
+from nsl_tfx.graph.joining.matching import COUNTS
 
 pytestmark = pytest.mark.tfx
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nsl_tfx.graph import EdgeList, files, read_edges, read_graph_info, storage, write_graph
+from nsl_tfx.graph import EdgeList, files, read_edges, read_graph_info, write_graph
 from nsl_tfx.graph.files import check_files
-from nsl_tfx.io import staging
+from nsl_tfx.io import staging, storage
 
 IDS = [b"a", b"b", b"\xff", b"d" * 40]
 EDGES = EdgeList([1, 0, 0, 3, 0], [0, 3, 1, 2, 2], [0.5, 0.25, 0.75, -1.0, 0.25])

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from nsl_tfx.graph import EdgeList, write_graph
 from nsl_tfx.graph.graph import Graph, read_graph
-from nsl_tfx.graph.storage import read_bytes
+from nsl_tfx.io.storage import read_bytes
 
 WEIGHTS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 IDS = st.binary(min_size=1, max_size=4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nsl_tfx.graph import Graph, export_graph
-from nsl_tfx.graph.edge_files import find_edge_files
+from nsl_tfx.graph.importing.edge_files import find_edge_files
 from nsl_tfx.tools.imported_graph import foresee_import
 
 EDGES = 3000

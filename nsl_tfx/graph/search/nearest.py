@@ -23,7 +23,7 @@ from nsl_tfx.graph.search.top_neighbors import (
     numbers_of,
     weights_of,
 )
-from nsl_tfx.graph.vectors import check_rows
+from nsl_tfx.graph.search.vectors import check_rows
 
 EXACT_ROWS = 100_000
 """Up to so many rows, `auto` compares all pairs, which takes seconds and misses none."""

@@ -14,7 +14,7 @@ from nsl_tfx.graph.search.comparing import BLOCK, Scratch
 from nsl_tfx.graph.search.exact import by_distance
 from nsl_tfx.graph.search.parallel import default_threads, run_all
 from nsl_tfx.graph.search.points import Points, Rows
-from nsl_tfx.graph.vectors import check_rows
+from nsl_tfx.graph.search.vectors import check_rows
 
 # Of a block's pairs, the share from which on weighing all of them by one product is quicker.
 _DENSE = 1 / 40
