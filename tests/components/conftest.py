@@ -33,19 +33,9 @@ class Artifacts:
 
     def record(self, row: dict[str, list]) -> bytes:
         """Serializes a tf.Example of bytes, floats and integers."""
-        import tensorflow as tf
+        from tests.tf_examples import make_example
 
-        example = tf.train.Example()
-        for name, values in row.items():
-            feature = example.features.feature[name]
-            for value in values:
-                if isinstance(value, bytes):
-                    feature.bytes_list.value.append(value)
-                elif isinstance(value, float):
-                    feature.float_list.value.append(value)
-                else:
-                    feature.int64_list.value.append(value)
-        return example.SerializeToString()
+        return make_example(**row)
 
     def schema(self, text: str, name: str = "schema") -> Any:
         """Makes a Schema from its text form."""

@@ -16,34 +16,15 @@ from nsl_tfx.io.record_writer import write_record_file
 from nsl_tfx.io.tfrecords import read_record_blocks
 from nsl_tfx.tools.pack_nbrs import main, pack_files, pack_nbrs
 from nsl_tfx.tools.tsv_edges import read_tsv_edges
+from tests.tf_examples import make_example, values_of
 
 
 def example(identity: bytes | int | None, **features) -> bytes:
-    result = tf.train.Example()
-    if identity is not None:
-        features["id"] = [identity]
-    for name, values in features.items():
-        feature = result.features.feature[name]
-        for value in values:
-            if isinstance(value, bytes):
-                feature.bytes_list.value.append(value)
-            elif isinstance(value, float):
-                feature.float_list.value.append(value)
-            else:
-                feature.int64_list.value.append(value)
-    return result.SerializeToString()
-
-
-def content(record: bytes) -> dict[str, list]:
-    features = tf.train.Example.FromString(record).features.feature
-    return {
-        name: [*one.bytes_list.value, *one.float_list.value, *one.int64_list.value]
-        for name, one in features.items()
-    }
+    return make_example(**features, **({} if identity is None else {"id": [identity]}))
 
 
 def read(path) -> list[dict[str, list]]:
-    return [content(one) for _, _, block in read_record_blocks(str(path)) for one in block]
+    return [values_of(one) for _, _, block in read_record_blocks(str(path)) for one in block]
 
 
 @pytest.fixture
@@ -153,8 +134,8 @@ def test_globs_lists_and_gzip(tmp_path, monkeypatch):
     packed = list(
         tf.data.TFRecordDataset(str(tmp_path / "folder/packed.tfr.gz"), "GZIP").as_numpy_iterator()
     )
-    assert [content(record)["id"] for record in packed] == [[b"a"], [b"b"], [b"9"]]
-    assert content(packed[0])["NL_nbr_1_weight"] == [0.5]
+    assert [values_of(record)["id"] for record in packed] == [[b"a"], [b"b"], [b"9"]]
+    assert values_of(packed[0])["NL_nbr_1_weight"] == [0.5]
 
 
 def joined_with_dictionaries(labeled, unlabeled, edges, undirected, max_nbrs):

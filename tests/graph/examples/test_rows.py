@@ -1,29 +1,15 @@
 """Ids and labels out of serialized examples."""
 
 import pytest
-import tensorflow as tf
 
 from nsl_tfx.configs import AugmentConfig
 from nsl_tfx.graph.examples.rows import RowReader
 from nsl_tfx.io.wire import Splitter
-
-
-def example(**features) -> bytes:
-    result = tf.train.Example()
-    for name, values in features.items():
-        feature = result.features.feature[name]
-        for value in values:
-            if isinstance(value, bytes):
-                feature.bytes_list.value.append(value)
-            elif isinstance(value, float):
-                feature.float_list.value.append(value)
-            else:
-                feature.int64_list.value.append(value)
-    return result.SerializeToString()
+from tests.tf_examples import make_example
 
 
 def test_rows_are_read_in_order():
-    records = [example(id=[b"\xff"], x=[1.0]), example(id=[7])]
+    records = [make_example(id=[b"\xff"], x=[1.0]), make_example(id=[7])]
     rows = RowReader("id").read(("file", 0, records), "train")
     assert (rows.split, rows.ids, rows.labeled) == ("train", [b"\xff", b"7"], [True, True])
     assert rows.records == [Splitter().split(record).record for record in records]
@@ -46,7 +32,7 @@ LABELS = [
 @pytest.mark.parametrize("no_label", [None, -1, "none"])
 def test_labels(features, expected, no_label):
     config = AugmentConfig(label_feature="y", no_label=no_label)
-    block = ("file", 0, [example(id=[b"a"], **features)])
+    block = ("file", 0, [make_example(id=[b"a"], **features)])
     if expected == "no_label":
         means_none = {"none": b"none"}.get(no_label, no_label)
         expected = features["y"][0] != means_none
@@ -56,20 +42,22 @@ def test_labels(features, expected, no_label):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (example(x=[1]), "an id in the feature 'id' of every example"),
-        (example(id=[]), "an id in the feature 'id'"),
-        (example(id=[b""]), "an id in the feature 'id'"),
-        (example(id=[b"a", b"b"]), "feature 'id': Expected at most one value. Received: 2"),
-        (example(id=[0.5]), r"feature 'id': .*Received: 0.5"),
+        (make_example(x=[1]), "an id in the feature 'id' of every example"),
+        (make_example(id=[]), "an id in the feature 'id'"),
+        (make_example(id=[b""]), "an id in the feature 'id'"),
+        (make_example(id=[b"a", b"b"]), "feature 'id': Expected at most one value. Received: 2"),
+        (make_example(id=[0.5]), r"feature 'id': .*Received: 0.5"),
         (b"junk", r"a serialized tf\.Example"),
     ],
 )
 def test_what_is_wrong_is_named(record, message):
-    block = ("some/file", 40, [example(id=[b"a"]), record])
+    block = ("some/file", 40, [make_example(id=[b"a"]), record])
     with pytest.raises(ValueError, match=rf"some/file, record 41 \(from 0\): .*{message}"):
         RowReader("id").read(block, "train")
 
 
-@pytest.mark.parametrize("record", [example(x=[1]), example(id=[0.5]), example(id=[b"a", b"b"])])
+@pytest.mark.parametrize(
+    "record", [make_example(x=[1]), make_example(id=[0.5]), make_example(id=[b"a", b"b"])]
+)
 def test_ids_need_not_be_there_where_nobody_needs_them(record):
     assert RowReader("id").read(("file", 0, [record]), "eval", needs_id=False).ids == [b""]

@@ -9,22 +9,9 @@ from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
 from nsl_tfx.graph.joining.packing import pack_example, project_example
 from nsl_tfx.graph.joining.schema import augment_schema, carried_features
 from nsl_tfx.io import parsing_spec
+from tests.tf_examples import make_example
 
 NAMES = GraphNeighborConfig(max_neighbors=2)
-
-
-def example(**features) -> bytes:
-    result = tf.train.Example()
-    for name, values in features.items():
-        feature = result.features.feature[name]
-        for value in values:
-            if isinstance(value, bytes):
-                feature.bytes_list.value.append(value)
-            elif isinstance(value, float):
-                feature.float_list.value.append(value)
-            else:
-                feature.int64_list.value.append(value)
-    return result.SerializeToString()
 
 
 SCHEMA = text_format.Parse(
@@ -95,8 +82,8 @@ def test_neighbors_features_are_optional_copies():
 def test_packed_examples_parse_with_the_schema_and_gaps_are_zero():
     config = AugmentConfig(features=("x", "id"), neighbors=NAMES)
     spec = parsing_spec(augment_schema(SCHEMA, config))
-    seed = example(id=[b"s"], x=[0.0] * 6, y=[1])
-    neighbor = project_example(example(id=[b"n"], x=[0.5] * 6, y=[1]), config.features)
+    seed = make_example(id=[b"s"], x=[0.0] * 6, y=[1])
+    neighbor = project_example(make_example(id=[b"n"], x=[0.5] * 6, y=[1]), config.features)
     records = [pack_example(seed, [(0.75, neighbor)], NAMES), pack_example(seed, [], NAMES)]
     parsed = tf.io.parse_example(records, spec)
     assert parsed["NL_num_nbrs"].numpy().tolist() == [[1], [0]]

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 import apache_beam as beam
 import numpy as np
 import pytest
-import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig
@@ -22,32 +21,20 @@ from nsl_tfx.graph.joining.matching import COUNTS
 from nsl_tfx.graph.joining.transform import JoinNeighbors
 from nsl_tfx.io.record_writer import write_record_file
 from nsl_tfx.io.tfrecords import read_record_blocks
+from tests.tf_examples import make_example, values_of
 
 CONFIG = AugmentConfig(neighbors=GraphNeighborConfig(max_neighbors=2), features=("id", "x"))
 BOTH_SPLITS = {"train": ("train", "more"), "more": ("train",)}
 
 
 def record(identity: bytes | None, value: float = 0.0, label: int | None = None) -> bytes:
-    example = tf.train.Example()
-    if identity is not None:
-        example.features.feature["id"].bytes_list.value.append(identity)
-    example.features.feature["x"].float_list.value.append(value)
-    if label is not None:
-        example.features.feature["y"].int64_list.value.append(label)
-    return example.SerializeToString()
+    features = {"id": identity, "x": float(value), "y": label}
+    return make_example(**{name: [one] for name, one in features.items() if one is not None})
 
 
 def edges_of(text: str):
     """From "ab.5 ba.5": source, target and weight of each edge."""
     return [(e[0].encode(), e[1].encode(), float(e[2:])) for e in text.split()]
-
-
-def content(data: bytes) -> dict[str, list]:
-    features = tf.train.Example.FromString(data).features.feature
-    return {
-        name: [*one.bytes_list.value, *one.float_list.value, *one.int64_list.value]
-        for name, one in features.items()
-    }
 
 
 def is_written(row, split, config):
@@ -73,7 +60,7 @@ def best_edges(identity, split, outgoing, split_of, config):
 
 def joined_with_dictionaries(splits, edges, config):
     """Each split's rows with neighbors, in any order."""
-    rows = {split: [content(one) for one in records] for split, records in splits.items()}
+    rows = {split: [values_of(one) for one in records] for split, records in splits.items()}
     split_of = {row["id"][0]: split for split in config.splits for row in rows[split]}
     by_id = {row["id"][0]: row for split in config.splits for row in rows[split]}
     outgoing = defaultdict(list)
@@ -153,7 +140,7 @@ class Folder:
         }
         rows = {
             split: [
-                content(one)
+                values_of(one)
                 for path in sorted((base / "out" / f"Split-{split}").iterdir())
                 for _, _, block in read_record_blocks(str(path))
                 for one in block
