@@ -25,8 +25,8 @@ _SAMPLED = 16
 # A point's center is looked for in so many groups of centers around it, of as many square roots of
 # the centers' number, and then among so many centers around the one that was found.
 _GROUPS = 4
-_GROUPS_AROUND = 16
-_CENTERS_AROUND = 128
+_GROUPS_AROUND = 32
+_CENTERS_AROUND = 256
 # Wanted sizes from which on a cell is cut by chance, as one of equal directions must be.
 _LARGEST = 4
 _ROWS_AT_ONCE = 2048

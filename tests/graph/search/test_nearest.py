@@ -311,11 +311,11 @@ class TestChoiceOfMethod:
         [
             ("auto", 400, 5, "exact"),
             ("auto", 601, 5, "approximate"),
-            ("auto", 601, 61, "exact"),  # five cells for 61 neighbors are all rows
-            ("auto", 611, 61, "approximate"),
+            ("auto", 601, 101, "exact"),  # three cells for 101 neighbors are all rows
+            ("auto", 607, 101, "approximate"),
             ("exact", 601, 5, "exact"),
-            ("approximate", 101, 5, "approximate"),
-            ("approximate", 100, 5, "exact"),  # all cells are compared
+            ("approximate", 61, 5, "approximate"),
+            ("approximate", 60, 5, "exact"),  # all cells are compared
         ],
     )
     def test_depends_on_the_size(self, method, rows, k, expected, monkeypatch):
