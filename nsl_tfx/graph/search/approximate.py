@@ -95,7 +95,7 @@ def _compare(top: TopScores, cells: Sequence[Rows], around: Sequence[Rows], thre
 
     def compare(number: int) -> None:
         others = np.concatenate([cells[near] for near in around[number]])
-        compare_between(top, cells[number], others, scratch)
+        compare_between(top, cells[number], np.sort(others), scratch)
 
     run_all(compare, range(len(cells)), threads)
 

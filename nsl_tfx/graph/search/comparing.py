@@ -51,7 +51,7 @@ def compare_between(top: TopNeighbors, slots: Rows, others: Rows, scratch: Scrat
     Args:
         top: Takes the neighbors; threads may work on different slots at once.
         slots: Slots that get neighbors, each once, `[m]`.
-        others: Points that are offered, each once, `[n]`.
+        others: Points that are offered, each once, ascending, `[n]`.
         scratch: The threads' memory.
     """
     factors = top.points.factors(others)
@@ -59,16 +59,20 @@ def compare_between(top: TopNeighbors, slots: Rows, others: Rows, scratch: Scrat
         left_slots = slots[begin : begin + BLOCK]
         left = top.rows_of(left_slots)
         left_factors = top.points.factors(left)
-        for start in range(0, len(others), BLOCK):
-            right = others[start : start + BLOCK]
+        # A block of fewer rows may be wider.
+        width = BLOCK * BLOCK // len(left)
+        for start in range(0, len(others), width):
+            right = others[start : start + width]
             scores = top.points.scores(
                 left_factors,
-                factors[start : start + BLOCK],
+                factors[start : start + width],
                 left,
                 right,
                 scratch.block(len(left), len(right)),
             )
-            scores[left[:, None] == right[None, :]] = -np.inf
+            place = np.minimum(np.searchsorted(right, left), len(right) - 1)
+            itself = np.flatnonzero(right[place] == left)
+            scores[itself, place[itself]] = -np.inf
             _guess_cutoffs(top, left_slots, scores)
             settle(top, left_slots, [_better(top, left_slots, right, scores)])
 
