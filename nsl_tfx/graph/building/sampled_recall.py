@@ -13,9 +13,16 @@ from nsl_tfx.graph.files import EDGE_SCHEMA, edge_table
 from nsl_tfx.graph.numbering import number_ids
 from nsl_tfx.graph.search.comparing import Scratch, compare_between
 from nsl_tfx.graph.search.parallel import default_threads, run_all
-from nsl_tfx.graph.search.points import Points
-from nsl_tfx.graph.search.recall import Recall, recall_of
-from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, TopNeighbors, numbers_of, weights_of
+from nsl_tfx.graph.search.points import Points, Rows
+from nsl_tfx.graph.search.recall import Recall, measure_recall
+from nsl_tfx.graph.search.top_neighbors import (
+    NO_NEIGHBOR,
+    Keys,
+    TopNeighbors,
+    make_keys,
+    numbers_of,
+    weights_of,
+)
 
 _SLOTS_AT_ONCE = 512
 
@@ -67,19 +74,31 @@ def edges_of_sample(edges: pa.RecordBatch, sample: pa.RecordBatch) -> pa.RecordB
 def compare_edges(
     found: pa.Table, truth: pa.Table, sample: pa.RecordBatch, population: int
 ) -> Recall:
-    """Returns how many of the true edges were found.
+    """Returns how many of the true edges were found; equal weights are equally good.
 
     Args:
-        found: Edges that start at a node of the sample.
-        truth: The true ones.
+        found: Edges that start at a node of the sample, each once, of `EDGE_SCHEMA`.
+        truth: The true ones, likewise.
         sample: The nodes.
         population: Number of all nodes.
     """
     _, (nodes, found_source, found_target, true_source, true_target) = number_ids(
         sample.column(0), found["source"], found["target"], truth["source"], truth["target"]
     )
-    size = 1 + max(part.max(initial=0) for part in (nodes, found_target, true_target))
-    hit = np.isin(true_source * size + true_target, found_source * size + found_target)
-    wanted = np.bincount(true_source, minlength=size)[nodes]
-    hits = np.bincount(true_source[hit], minlength=size)[nodes]
-    return recall_of(hits, wanted, population)
+    return measure_recall(
+        _keys_of_edges(found_source, found_target, found["weight"], nodes),
+        _keys_of_edges(true_source, true_target, truth["weight"], nodes),
+        population,
+    )
+
+
+def _keys_of_edges(source: Rows, target: Rows, weight: pa.ChunkedArray, nodes: Rows) -> Keys:
+    """Returns the keys of each node's edges, `[nodes, k]` for the `k` of the one that has most."""
+    order = np.argsort(nodes)
+    place = order[np.searchsorted(nodes, source, sorter=order)]
+    by_place = np.argsort(place, kind="stable")
+    counts = np.bincount(place, minlength=len(nodes))
+    turn = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
+    keys = np.full((len(nodes), max(1, counts.max(initial=0))), NO_NEIGHBOR)
+    keys[place[by_place], turn] = make_keys(weight.to_numpy(), target)[by_place]
+    return keys

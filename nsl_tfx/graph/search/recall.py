@@ -92,10 +92,10 @@ def measure_recall(found: Keys, truth: Keys, population: int) -> Recall:
     last = np.where(wanted, truth, np.iinfo(np.int64).max).min(axis=1)
     good = (found != NO_NEIGHBOR) & (weights_of(found) >= weights_of(last)[:, None])
     hits = np.minimum(good.sum(axis=1), wanted.sum(axis=1))
-    return recall_of(hits, wanted.sum(axis=1), population)
+    return _recall_of(hits, wanted.sum(axis=1), population)
 
 
-def recall_of(hits: Rows, wanted: Rows, population: int) -> Recall:
+def _recall_of(hits: Rows, wanted: Rows, population: int) -> Recall:
     """Returns the share of neighbors found, with its interval.
 
     The interval is Wilson's, for as many independent pairs as the sample is worth: a node's

@@ -247,6 +247,7 @@ class TestMoreThanOneWorkerHolds:
         info = read_graph_info(build(data, tmp_path, 50, SMALL_BUDGET))
         assert info["buckets"]["forced_splits"] > 0
         assert info["metrics"]["isolated_nodes"] == 0
+        assert info["recall"]["share"] == 1  # whichever of the equal ones were found
 
     def test_duplicates_are_found_across_buckets(self, tmp_path):
         with pytest.raises(Exception, match=r"every id once.*: '7'"):
@@ -256,3 +257,46 @@ class TestMoreThanOneWorkerHolds:
 
 def test_more_neighbors_than_there_are_rows_cost_no_memory():
     assert not make_plan(1000, 64, CONFIG.replace(num_neighbors=10**6)).is_cut
+
+
+@pytest.mark.parametrize(
+    ("rows_in_all", "dimension", "is_cut"),
+    [
+        (1_000_000, 128, False),  # the default holds a million of usual length
+        (150_000, 1024, False),  # more than are compared pair by pair, which would not fit
+        (2_000_000, 128, True),
+    ],
+)
+def test_what_fits_the_default_budget_is_not_cut(rows_in_all, dimension, is_cut):
+    config = SimilarityGraphConfig(embedding_feature="x")
+    assert make_plan(rows_in_all, dimension, config).is_cut == is_cut
+
+
+# Counts tie, so that the last bits of a product decide where it is asked.
+COUNTS = np.random.default_rng(0).poisson(0.6, (4000, 16)).astype(np.float32)
+COUNTS[:, 0] += 1
+
+
+@pytest.mark.slow
+def test_approximate_buckets_are_the_same_on_any_number_of_threads_and_in_beam(tmp_path):
+    config = CONFIG.replace(worker_memory_mb=1, method="approximate", similarity_threshold=None)
+    ids = [b"%04d" % row for row in range(len(COUNTS))]
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(build_similarity_graph(ids, COUNTS, config))
+    assert found[0].search == found[1].search
+    assert found[0].search["buckets"]["max_rows"] > 3 * 256  # of which not all pairs are compared
+    first = edge_table(found[0].ids, found[0].edges)
+    assert first.equals(edge_table(found[1].ids, found[1].edges))
+    data = [([name], vector.tolist(), None) for name, vector in zip(ids, COUNTS, strict=True)]
+    assert read_edges(build(data, tmp_path, 500, config)).equals(first)
+
+
+def test_the_path_does_not_depend_on_the_threads_of_products():
+    paths = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            points = Points(np.tile(COUNTS, 4), Similarity.EUCLIDEAN)
+            paths.append(along_a_path(points, np.arange(1500)))
+    assert np.array_equal(*paths)
