@@ -44,7 +44,7 @@ ROWS_IN_BLOCK = 1 << 16
 # vectors (as they came, in the order of ids, and the factors of whole sets or of threads' blocks);
 # for each node its id, hashes and candidates; for each neighbor its keys, and edges as columns.
 _EXACT_COPIES, _EXACT_BYTES, _EXACT_BYTES_PER_NEIGHBOR = 5, 2000, 130
-_COPIES, _BYTES, _BYTES_PER_NEIGHBOR = 3, 500, 60
+_COPIES, _BYTES, _BYTES_PER_NEIGHBOR = 3, 350, 25
 
 
 # Parts the hashes that draw leaders, cut cells, draw the sample and seed searches.
@@ -92,9 +92,10 @@ def make_plan(rows: int, dimension: int, config: SimilarityGraphConfig) -> Plan:
     """
     neighbors = min(config.num_neighbors, max(1, rows - 1))
     budget = config.worker_memory_mb * 2**20
-    bytes_per_row = search_bytes(dimension, neighbors, exact=True)
-    if not compares_all(config.method, budget // bytes_per_row, neighbors):
-        bytes_per_row = search_bytes(dimension, neighbors, exact=False)
+    approximate, exact = (search_bytes(dimension, neighbors, exact=how) for how in (False, True))
+    # What is cut is compared bucket by bucket, and of a bucket that is small enough all pairs are.
+    searched = rows if rows * approximate <= budget else budget // exact
+    bytes_per_row = exact if compares_all(config.method, searched, neighbors) else approximate
     capacity = max(2, budget // bytes_per_row)
     if rows <= capacity:
         return Plan(rows=rows, dimension=dimension, rows_in_bucket=capacity, rounds=1, leaders=0)

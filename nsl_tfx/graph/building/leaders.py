@@ -9,6 +9,7 @@ from nsl_tfx.graph.search.points import Points, Rows
 
 # Rows that are multiplied at once with the leaders.
 _ROWS_AT_ONCE = 4096
+_LEADERS_AT_ONCE = 512
 
 
 def nearest_leaders(points: Points, rows: Rows, leaders: Rows) -> Rows:
@@ -50,18 +51,18 @@ def _settle(
 def along_a_path(points: Points, leaders: Rows) -> Rows:
     """Returns the leaders' places along a path that goes on to the nearest one not yet visited.
 
+    It depends on their canonical weights alone.
+
     Args:
         points: The points.
         leaders: Some of them, `[l]`; the path begins at the first.
     """
-    factors = points.factors(leaders)
-    scores = points.scores(
-        factors, factors, leaders, leaders, np.empty((len(leaders),) * 2, np.float32)
-    )
+    blocks = np.split(leaders, range(_LEADERS_AT_ONCE, len(leaders), _LEADERS_AT_ONCE))
+    weights = np.concatenate([points.weights_between(block, leaders) for block in blocks])
     path = np.empty(len(leaders), np.int64)
     here = 0
     for step in range(len(leaders)):
         path[step] = here
-        scores[:, here] = -np.inf
-        here = int(scores[here].argmax())
+        weights[:, here] = -np.inf
+        here = int(weights[here].argmax())
     return path

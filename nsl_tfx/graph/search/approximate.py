@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nsl_tfx.graph.search.cells import cells_around, part_into_cells
 from nsl_tfx.graph.search.comparing import Scratch, compare_between
-from nsl_tfx.graph.search.parallel import run_all
+from nsl_tfx.graph.search.parallel import products_on_one_thread, run_all
 from nsl_tfx.graph.search.points import Points, Rows
 from nsl_tfx.graph.search.recall import Recall, measure_recall
 from nsl_tfx.graph.search.top_neighbors import Keys
@@ -36,6 +36,7 @@ MAX_ROUNDS = 64
 _IDLE_ROUNDS = 3
 
 
+@products_on_one_thread()
 def search_approximately(
     points: Points,
     num_neighbors: int,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
@@ -12,11 +14,37 @@ from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 
+_lock = threading.Lock()
+_holders = 0
+_limit = contextlib.ExitStack()
+
 
 def default_threads() -> int:
     """Returns how many threads a kernel uses: `OMP_NUM_THREADS`, else the cores it may run on."""
     value = os.environ.get("OMP_NUM_THREADS", "")
     return int(value) if value.isdigit() and int(value) else len(os.sched_getaffinity(0))
+
+
+@contextlib.contextmanager
+def products_on_one_thread() -> Iterator[None]:
+    """Keeps each matrix product on the thread that asks for it.
+
+    The last bits of a product depend on how many threads share it, and nothing that is found may.
+    The limit is the whole process's. Several may ask for it at a time, from any thread: it holds
+    until the last of them ends, and then what was before holds again.
+    """
+    global _holders
+    with _lock:
+        if not _holders:
+            _limit.enter_context(threadpool_limits(1, user_api="blas"))
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if not _holders:
+                _limit.close()
 
 
 def run_all(work: Callable[[Item], None], items: Iterable[Item], threads: int) -> None:
@@ -30,7 +58,7 @@ def run_all(work: Callable[[Item], None], items: Iterable[Item], threads: int) -
         items: Taken one by one, as threads become free.
         threads: How many.
     """
-    with threadpool_limits(1, user_api="blas"):
+    with products_on_one_thread():
         if threads <= 1:
             collections.deque(map(work, items), maxlen=0)
             return

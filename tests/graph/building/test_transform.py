@@ -6,8 +6,9 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_limits
 
-from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.configs import Similarity, SimilarityGraphConfig
 from nsl_tfx.graph import (
     build_similarity_graph,
     measure_graph,
@@ -16,9 +17,11 @@ from nsl_tfx.graph import (
 )
 from nsl_tfx.graph.building import cutting, finding, searching
 from nsl_tfx.graph.building.bucketing import make_plan
+from nsl_tfx.graph.building.leaders import along_a_path
 from nsl_tfx.graph.building.transform import BuildGraph
 from nsl_tfx.graph.files import edge_table
 from nsl_tfx.graph.reporting.headlines import headline_numbers
+from nsl_tfx.graph.search.points import Points
 from nsl_tfx.io.storage import read_bytes
 
 CONFIG = SimilarityGraphConfig(
@@ -273,13 +276,13 @@ def test_what_fits_the_default_budget_is_not_cut(rows_in_all, dimension, is_cut)
 
 
 # Counts tie, so that the last bits of a product decide where it is asked.
-COUNTS = np.random.default_rng(0).poisson(0.6, (4000, 16)).astype(np.float32)
+COUNTS = np.random.default_rng(0).poisson(0.6, (9000, 16)).astype(np.float32)
 COUNTS[:, 0] += 1
 
 
 @pytest.mark.slow
 def test_approximate_buckets_are_the_same_on_any_number_of_threads_and_in_beam(tmp_path):
-    config = CONFIG.replace(worker_memory_mb=1, method="approximate", similarity_threshold=None)
+    config = CONFIG.replace(worker_memory_mb=3, method="approximate", similarity_threshold=None)
     ids = [b"%04d" % row for row in range(len(COUNTS))]
     found = []
     for threads in (1, 2):

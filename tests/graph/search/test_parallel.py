@@ -3,7 +3,7 @@
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nsl_tfx.graph.search.parallel import run_all
+from nsl_tfx.graph.search.parallel import products_on_one_thread, run_all
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -34,3 +34,15 @@ def test_products_stay_on_their_thread_and_the_callers_number_is_restored(thread
         run_all(lambda item: inside.append(product_threads()), range(4), threads)
         assert product_threads() == before
     assert inside == [{1}] * 4
+
+
+def test_the_limit_holds_until_the_last_of_several_ends():
+    with threadpool_limits(2, user_api="blas"):
+        before = product_threads()
+        first, second = products_on_one_thread(), products_on_one_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert product_threads() == {1}
+        second.__exit__(None, None, None)
+        assert product_threads() == before
