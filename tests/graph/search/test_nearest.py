@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from threadpoolctl import threadpool_limits
 
 from nsl_tfx.configs import SearchMethod, Similarity
 from nsl_tfx.graph.hashing import hash_ids
 from nsl_tfx.graph.search import comparing, exact, nearest, nearest_neighbors, points, top_scores
+from nsl_tfx.graph.search.top_neighbors import weights_of
 
 SIMILARITIES = [similarity.value for similarity in Similarity]
 
@@ -191,6 +193,20 @@ def test_bytes_do_not_depend_on_threads(method, threads):
     assert one.describe(0.9) == several.describe(0.9)
 
 
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_bytes_do_not_depend_on_the_threads_of_products(similarity):
+    # Counts tie, so that the last bits of a product decide; and there are groups of centers.
+    vectors = np.random.default_rng(0).poisson(0.6, (3000, 64)).astype(np.float32)
+    vectors[:, 0] += 1
+    settings = {"similarity": similarity, "method": "approximate", "cell_size": 5}
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(nearest_neighbors(vectors, 5, recall_sample=100, **settings))
+    assert found[0].describe(0.95) == found[1].describe(0.95)
+    assert np.array_equal(found[0].keys, found[1].keys)
+
+
 def test_a_pair_has_one_weight_whatever_surrounds_it():
     vectors = random_vectors(200, 33)
     everything = {(s, t): w for s, t, w in exact_edges(vectors, 199)}
@@ -223,6 +239,20 @@ def test_many_equal_vectors_cost_no_comparison_of_all_pairs(method, monkeypatch)
     assert edges.target[:3].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("vectors", "nodes"),
+    [
+        (np.ones((300, 3), np.float32), 50),
+        (np.repeat(random_vectors(20, 3), 15, axis=0), 50),
+        (np.repeat(random_vectors(4, 3), 3, axis=0), 12),  # fewer than the sample wants
+    ],
+)
+def test_recall_is_of_rows_not_of_different_ones(vectors, nodes):
+    recall = nearest_neighbors(vectors, 4, recall_sample=50).recall
+    assert (recall.nodes, recall.pairs, recall.share) == (nodes, 4 * nodes, 1)
+    assert (recall.low == 1) == (nodes == len(vectors))
+
+
 APPROXIMATE = {"method": SearchMethod.APPROXIMATE, "cell_size": 20}
 
 
@@ -249,6 +279,19 @@ class TestApproximate:
         assert found.recall.nodes == 400
         assert target <= found.recall.low <= share + 0.03
         assert abs(found.recall.share - share) < 0.03
+
+    def test_recall_counts_every_copy(self):
+        vectors = np.repeat(clusters(400), np.arange(400) % 4 + 1, axis=0)
+        settings = {"target_recall": 0.5, "recall_sample": len(vectors), **APPROXIMATE}
+        found = nearest_neighbors(vectors, 8, **settings)
+        truth = nearest_neighbors(vectors, 8, method="exact").keys
+        last = weights_of(truth)[:, -1:]
+        share = float((weights_of(found.keys) >= last).mean())
+        assert 0.5 < share < 1
+        assert found.recall.share == pytest.approx(share)
+        sampled = nearest_neighbors(vectors, 8, **(settings | {"recall_sample": 300})).recall
+        assert sampled.nodes == 300
+        assert sampled.low <= share <= sampled.high
 
     def test_a_higher_target_takes_more_rounds(self):
         rounds = [
