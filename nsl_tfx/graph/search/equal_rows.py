@@ -38,6 +38,12 @@ class EqualRows:
     def __len__(self) -> int:
         return len(self.first)
 
+    def groups_of(self, rows: Rows) -> Rows:
+        """Returns the number of each row's group, `[m]`."""
+        group = np.empty(len(self.members), np.int64)
+        group[self.members] = np.repeat(np.arange(len(self)), self.size)
+        return group[rows]
+
 
 def find_equal_rows(vectors: NDArray[np.float32]) -> EqualRows | None:
     """Returns the groups of equal rows, or None where all rows differ.
@@ -72,49 +78,69 @@ def find_equal_rows(vectors: NDArray[np.float32]) -> EqualRows | None:
 
 
 def spread_to_members(
-    keys: Keys, own_weights: NDArray[np.float32], groups: EqualRows, num_neighbors: int
+    keys: Keys,
+    own_weights: NDArray[np.float32],
+    groups: EqualRows,
+    num_neighbors: int,
+    rows: Rows | None = None,
 ) -> Keys:
-    """Returns the best neighbors of every row, from those of the groups.
+    """Returns the best neighbors of rows, from those of their groups.
 
     The best `k` groups of a group hold the best `k` rows: each of them has a first member that is
     better than every member of a group beyond them.
 
     Args:
-        keys: The best neighbors of each group among the others, best first, `[groups, k]`.
-        own_weights: The weight of two members of a group, float32 `[groups]`.
-        groups: Their members.
+        keys: The best neighbors of each group that has one of the rows, ascending by the group's
+            number, among the other groups, best first, `[m, k]`.
+        own_weights: The weight of two members of such a group, float32 `[m]`.
+        groups: The members of all groups.
         num_neighbors: Neighbors of a row, `w <= k`, but for the groups that are fewer.
+        rows: Rows that want neighbors, `[n]`; all when None.
 
     Returns:
-        The best neighbors of each row, best first, `[rows, w]`.
+        The best neighbors of each row, best first, `[n, w]`.
     """
-    result = np.full((len(groups.members), num_neighbors), NO_NEIGHBOR)
+    if rows is None:
+        near, size, members = np.arange(len(groups)), groups.size, groups.members
+        places = members
+    else:
+        group = groups.groups_of(rows)
+        places = np.argsort(group, kind="stable")
+        near, size = np.unique(group, return_counts=True)
+        members = rows[places]
+    result = np.full((len(members), num_neighbors), NO_NEIGHBOR)
     # One more than wanted, since a member may meet itself; lower numbers win ties, so a group
     # never gives more than its first ones.
     offered = np.minimum(groups.size, num_neighbors + 1)
     rows_at_once = max(1, _NUMBERS_AT_ONCE // (num_neighbors + 1))
-    for begin, end in _pieces(keys, offered):
-        own = make_keys(own_weights[begin:end], np.arange(begin, end))
-        near = np.concatenate([keys[begin:end], own[:, None]], axis=1)
-        best = _best_members(near, groups, offered, num_neighbors + 1)
-        first, last = groups.start[begin], groups.start[end - 1] + groups.size[end - 1]
-        owner = np.repeat(np.arange(end - begin), groups.size[begin:end])
+    ends = np.cumsum(size)
+    for begin, end in _pieces(keys, near, offered):
+        own = make_keys(own_weights[begin:end], near[begin:end])
+        lists = _best_members(
+            np.concatenate([keys[begin:end], own[:, None]], axis=1),
+            groups,
+            offered,
+            num_neighbors + 1,
+        )
+        first, last = ends[begin] - size[begin], ends[end - 1]
+        owner = np.repeat(np.arange(end - begin), size[begin:end])
         for start in range(first, last, rows_at_once):
-            rows = groups.members[start : min(start + rows_at_once, last)]
-            lists = best[owner[start - first : start - first + len(rows)]]
+            part = slice(start, min(start + rows_at_once, last))
+            best = lists[owner[part.start - first : part.stop - first]]
             # The list of a group serves each of its members, less the member itself, or the last
             # one where the member is not in it.
-            kept = numbers_of(lists) != rows[:, None]
+            kept = numbers_of(best) != members[part, None]
             kept[kept.all(axis=1), -1] = False
-            result[rows] = lists[kept].reshape(len(rows), num_neighbors)
+            result[places[part]] = best[kept].reshape(len(best), num_neighbors)
     return result
 
 
-def _pieces(keys: Keys, offered: Rows) -> Iterator[tuple[int, int]]:
+def _pieces(keys: Keys, near: Rows, offered: Rows) -> Iterator[tuple[int, int]]:
     """Yields ranges of groups that are offered a bounded number of rows.
 
     Args:
-        keys: The neighbors of each group, `[groups, k]`.
+        keys: The neighbors of some groups, `[m, k]`.
+        near: The groups' numbers, `[m]`.
         offered: How many rows each group offers, `[groups]`.
     """
     step = max(1, _NUMBERS_AT_ONCE // (keys.shape[1] + 1))
@@ -122,7 +148,7 @@ def _pieces(keys: Keys, offered: Rows) -> Iterator[tuple[int, int]]:
         part = keys[start : start + step]
         known = part != NO_NEIGHBOR
         counts = np.where(known, offered[np.where(known, numbers_of(part), 0)], 0).sum(axis=1)
-        total = np.cumsum(counts + offered[start : start + step])
+        total = np.cumsum(counts + offered[near[start : start + step]])
         cuts = np.flatnonzero(np.diff(total // _NUMBERS_AT_ONCE)) + 1
         yield from itertools.pairwise(start + np.concatenate([[0], cuts, [len(part)]]))
 

@@ -40,7 +40,8 @@ class Neighbors:
         keys: Each row's neighbors, best first, int64 `[rows, k]`; see `make_keys`.
         method: `exact` or `approximate`.
         rounds: How often the rows were parted into cells; 0 for `exact`.
-        recall: Share of the true neighbors found, by a full scan of a sample of rows.
+        recall: Share of the true neighbors found, by a full scan for a sample of rows, equal ones
+            counted each.
     """
 
     keys: Keys
@@ -127,27 +128,31 @@ def nearest_neighbors(
     wanted = min(num_neighbors, max(0, len(vectors) - 1))
     if hashes is None:
         hashes = np.arange(len(vectors), dtype=np.uint64)
+    # Of all rows, since what is reported is how many neighbors a row finds, copies among them.
+    rows = sample = choose_sample(hashes, recall_sample, seed)
     equal = find_equal_rows(vectors) if len(vectors) > 1 else None
     if equal is not None:
         vectors, hashes = vectors[equal.first], hashes[equal.first]
+        sample = np.unique(equal.groups_of(rows))
     points = Points(vectors, similarity)
     # One, where all rows are equal: a group is no neighbor of its own.
     near = max(1, min(wanted, len(points) - 1))
-    sample = choose_sample(hashes, recall_sample, seed)
     truth = true_neighbors(points, sample, near, threads)
     rounds = 0
     if compares_all(method, len(points), wanted, cell_size):
         found = search_exactly(points, near, threads, advance)
-        recall = measure_recall(found[sample], truth, len(points))
     else:
         cell_size = max(cell_size, _ROWS_PER_NEIGHBOR * wanted)
-        found, rounds, recall = search_approximately(
+        found, rounds, _ = search_approximately(
             points, near, hashes, seed, sample, truth, target_recall, threads, advance, cell_size
         )
     keys = found[:, :wanted]
     if equal is not None:
-        rows = np.arange(len(points))
-        keys = spread_to_members(found, points.weights(rows, rows), equal, wanted)
+        groups = np.arange(len(points))
+        own = points.weights(groups, groups)
+        keys = spread_to_members(found, own, equal, wanted)
+        truth = spread_to_members(truth, own[sample], equal, wanted, rows)
+    recall = measure_recall(keys[rows], truth, len(keys))
     used = SearchMethod.APPROXIMATE if rounds else SearchMethod.EXACT
     return Neighbors(keys, used, rounds, recall)
 

@@ -39,10 +39,12 @@ def weights_between(places):
     return (-np.abs(places[:, None] - places[None, :]) / 8).astype(np.float32)
 
 
-def spread(groups, k):
+def spread(groups, k, rows=None):
     equal = find_equal_rows(groups[:, None].astype(np.float32))
     near = best_keys(weights_between(groups[equal.first]), max(1, min(k, len(equal) - 1)))
-    return spread_to_members(near, np.zeros(len(equal), np.float32), equal, k)
+    if rows is not None:
+        near = near[np.unique(equal.groups_of(rows))]
+    return spread_to_members(near, np.zeros(len(near), np.float32), equal, k, rows)
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
@@ -53,6 +55,24 @@ def test_every_row_gets_its_best_others(case, at_once, monkeypatch):
     groups = rows_of(sizes)
     wanted = min(k, len(groups) - 1)
     assert np.array_equal(spread(groups, wanted), best_keys(weights_between(groups), wanted))
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
+@pytest.mark.parametrize("rows", [[0], [5, 1, 2], [1, 2, 3, 4]])
+@pytest.mark.parametrize("case", [case for case in CASES if case != "one_group_of_fewer"])
+def test_some_rows_get_what_they_get_among_all(case, rows, at_once, monkeypatch):
+    monkeypatch.setattr(equal_rows, "_NUMBERS_AT_ONCE", at_once)
+    sizes, k = CASES[case]
+    groups = rows_of(sizes)
+    assert np.array_equal(spread(groups, k, np.array(rows)), spread(groups, k)[rows])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_of_a_group_are_equal(case):
+    groups = rows_of(CASES[case][0])
+    equal = find_equal_rows(groups[:, None].astype(np.float32))
+    rows = np.arange(len(groups))[::-2]
+    assert np.array_equal(groups[equal.first[equal.groups_of(rows)]], groups[rows])
 
 
 @pytest.mark.parametrize("sizes", [[3000], [1500] * 2, [2] * 1500])
