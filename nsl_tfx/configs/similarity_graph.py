@@ -112,11 +112,12 @@ class SimilarityGraphConfig(Config):
         method: Whether all pairs are compared.
         target_recall: Share of the true nearest neighbors that an approximate search is to find.
             Where all vectors fit `worker_memory_mb`, it goes on until a sample of nodes proves that
-            share, or nothing new is found. Where they are cut, it plans its rounds by the target,
-            which may miss it. Either way `graph.json` tells what was found and whether that
-            reaches the target (`recall`, `target_recall_reached`), and a warning is logged where
-            it does not.
-        recall_sample: Nodes of that sample; all where there are fewer.
+            share, or all of the sample's neighbors or nothing new is found. Where they are cut, it
+            plans its rounds by the target, which may miss it. Either way `graph.json` tells what
+            was found and whether the lower end of its 95 % interval reaches the target (`recall`,
+            `target_recall_reached`), and a warning is logged where it does not.
+        recall_sample: Nodes of that sample, drawn by their ids; all where there are fewer. All
+            neighbors of a few nodes do not prove a share, and only all nodes prove a share of 1.
         random_seed: Seed of the approximate method's partitions, and of the sample.
         invalid_examples: What becomes of an example without an id, without a vector, or with one
             that is not finite, zero (for cosine) or of another dimension than most.

@@ -60,11 +60,11 @@ class Neighbors:
         Args:
             target_recall: The recall that was asked for.
         """
-        return {
-            "method": self.method.value,
-            "rounds": self.rounds,
-            **self.recall.describe(target_recall),
-        }
+        found = self.recall.describe(target_recall)
+        if self.method is SearchMethod.EXACT:
+            # It compares all pairs, so that it takes no large sample to trust it.
+            found["target_recall_reached"] = self.recall.share == 1
+        return {"method": self.method.value, "rounds": self.rounds, **found}
 
     def edges(self, begin: int = 0, end: int | None = None) -> EdgeList:
         """Returns the edges from each row, or those from `begin` to `end`, sorted."""

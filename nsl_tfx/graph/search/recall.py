@@ -26,7 +26,7 @@ class Recall:
     """Share of the true nearest neighbors that were found.
 
     Attributes:
-        nodes: Nodes of the sample.
+        nodes: Nodes of the sample; nodes of equal vectors count each.
         pairs: Their true neighbors.
         share: How many of these were found, as a share; 1.0 where there are none to find.
         low: Lower end of the share's 95 % interval.
@@ -46,10 +46,13 @@ class Recall:
     def reaches(self, target: float) -> bool:
         """Tells whether the search found the share that was asked, as far as the sample proves it.
 
+        All neighbors of a few nodes prove little: the lower end of the interval has to reach the
+        target. It is the share itself where the sample is all nodes.
+
         Args:
-            target: The lower end of the interval has to reach it, or the whole sample be found.
+            target: The share asked for.
         """
-        return self.low >= target or self.share == 1
+        return self.low >= target or not self.pairs
 
     def describe(self, target: float) -> dict[str, Any]:
         """Returns the recall, and whether it reaches the target, as plain JSON values."""
@@ -100,7 +103,8 @@ def _recall_of(hits: Rows, wanted: Rows, population: int) -> Recall:
 
     The interval is Wilson's, for as many independent pairs as the sample is worth: a node's
     neighbors are found or missed together, which the design effect (Kish, "Survey Sampling", 1965)
-    takes into account. A sample that is the whole population has no error.
+    takes into account; of one node alone they are taken for one pair. A sample that is the whole
+    population has no error.
 
     Args:
         hits: True neighbors found of each node of the sample, `[m]`.
@@ -128,12 +132,15 @@ def warn_of_missed_recall(search: Mapping[str, Any], target: float) -> None:
     if search.get("target_recall_reached", True):
         return
     recall = search["recall"]
-    cure = (
-        "Raise worker_memory_mb, since fewer buckets part fewer neighbors, or target_recall, for "
-        "which more rounds are planned."
-        if "buckets" in search
-        else "Choose method='exact', which compares all pairs."
-    )
+    if recall["share"] >= target:
+        cure = "Raise recall_sample: so few nodes do not prove it."
+    elif "buckets" in search:
+        cure = (
+            "Raise worker_memory_mb, since fewer buckets part fewer neighbors, or target_recall, "
+            "for which more rounds are planned."
+        )
+    else:
+        cure = "Choose method='exact', which compares all pairs."
     _LOG.warning(
         "Expected the search to find target_recall=%g of the true neighbors. It found %.4f (%.4f "
         "to %.4f, by a sample of %d nodes) in %d rounds. %s",
@@ -149,8 +156,10 @@ def warn_of_missed_recall(search: Mapping[str, Any], target: float) -> None:
 
 def _design_effect(hits: Rows, wanted: Rows, share: float) -> float:
     """Returns how much more the share varies than it would if pairs were independent."""
+    if len(hits) < 2:
+        return float(wanted.sum())
     independent = share * (1 - share) * wanted.sum()
-    if len(hits) < 2 or independent == 0:
+    if independent == 0:
         return 1.0
     clustered = np.square(hits - share * wanted).sum() * len(hits) / (len(hits) - 1)
     return max(1.0, float(clustered / independent))

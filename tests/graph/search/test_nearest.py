@@ -293,6 +293,14 @@ class TestApproximate:
         assert sampled.nodes == 300
         assert sampled.low <= share <= sampled.high
 
+    def test_few_nodes_prove_a_target_of_the_exact_method_alone(self):
+        settings = {"recall_sample": 3, "cell_size": 20}
+        for method in SearchMethod.EXACT, SearchMethod.APPROXIMATE:
+            found = nearest_neighbors(clusters(300), 5, method=method, **settings)
+            assert found.recall.share == 1
+            reached = found.describe(0.95)["target_recall_reached"]
+            assert reached is (method is SearchMethod.EXACT)
+
     def test_a_higher_target_takes_more_rounds(self):
         rounds = [
             nearest_neighbors(clusters(1200), 8, target_recall=target, **APPROXIMATE).rounds

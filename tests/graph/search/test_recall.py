@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nsl_tfx.graph.hashing import mix
-from nsl_tfx.graph.search.recall import choose_sample, measure_recall
+from nsl_tfx.graph.search.recall import choose_sample, measure_recall, warn_of_missed_recall
 from nsl_tfx.graph.search.top_neighbors import NO_NEIGHBOR, make_keys
 
 HASHES = mix(np.arange(1000, dtype=np.uint64), 3)
@@ -60,6 +60,45 @@ def test_finding_everything_in_a_sample_proves_nothing_of_the_rest():
     recall = measure_recall(truth, truth, population=10_000)
     assert recall.share == recall.high == 1
     assert 0.995 < recall.low < 1
+
+
+@pytest.mark.parametrize(
+    ("nodes", "columns", "population", "target", "reached"),
+    [
+        (3, 5, 1000, 0.95, False),  # all that three nodes have
+        (1, 500, 1000, 0.5, False),  # found together, as those of one node are
+        (200, 10, 1000, 0.95, True),
+        (200, 10, 1000, 1, False),
+        (3, 5, 3, 1, True),
+        (0, 5, 0, 1, True),
+    ],
+)
+def test_a_sample_that_is_found_whole_reaches_what_it_proves(
+    nodes, columns, population, target, reached
+):
+    truth = random_keys(nodes, columns)
+    recall = measure_recall(truth, truth, population)
+    assert recall.share == 1
+    assert recall.describe(target)["target_recall_reached"] is reached
+
+
+@pytest.mark.parametrize(
+    ("share", "more", "cure"),
+    [
+        (0.96, {}, "recall_sample"),
+        (0.96, {"buckets": {}}, "recall_sample"),
+        (0.9, {}, "method='exact'"),
+        (0.9, {"buckets": {}}, "worker_memory_mb"),
+    ],
+)
+def test_the_warning_says_what_helps(share, more, cure, caplog):
+    recall = {"share": share, "low": 0.8, "high": 0.99, "nodes": 9}
+    search = {"recall": recall, "target_recall_reached": False, "rounds": 2, **more}
+    warn_of_missed_recall(search, 0.95)
+    assert cure in caplog.text.rsplit("rounds.", 1)[1]
+    caplog.clear()
+    warn_of_missed_recall(search | {"target_recall_reached": True}, 0.95)
+    assert not caplog.text
 
 
 @pytest.mark.parametrize("together", [False, True])
