@@ -26,6 +26,9 @@ BYTES_IN_BLOCK = 8 << 20
 
 _HEADER_BYTES = 12
 _FOOTER_BYTES = 4
+FRAME_BYTES = _HEADER_BYTES + _FOOTER_BYTES
+"""What a file holds beside each record's data."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _BYTES_IN_CHUNK = 1 << 20

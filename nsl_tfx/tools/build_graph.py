@@ -91,13 +91,9 @@ def build_graph_from_config(
     from nsl_tfx.graph.files import edge_table
     from nsl_tfx.io.publishing import published
     from nsl_tfx.tools.cosine_edges import cosine_edges
-    from nsl_tfx.tools.embeddings import (
-        check_output,
-        find_files,
-        foresee_search,
-        read_embeddings,
-    )
+    from nsl_tfx.tools.embeddings import check_output, find_files, read_embeddings
     from nsl_tfx.tools.progress import progress, tell
+    from nsl_tfx.tools.search_cost import foresee_pairs
 
     config = require_config("graph_builder_config", graph_builder_config, GraphBuilderConfig)
     features = SimilarityGraphConfig(
@@ -108,7 +104,7 @@ def build_graph_from_config(
     )
     files = find_files(embedding_files)
     check_output(os.fspath(output_graph_path), files)
-    tell(foresee_search(files, features))
+    tell(foresee_pairs(files, config.embedding_feature_name))
     (ids, vectors, _), _ = read_embeddings(files, features)
     order = check_ids(ids)
     names = [ids[row] for row in order]

@@ -1,4 +1,4 @@
-"""Ids and embeddings out of files of tf.Examples, and what comparing them costs."""
+"""Ids and embeddings out of files of tf.Examples."""
 
 from __future__ import annotations
 
@@ -13,22 +13,11 @@ from nsl_tfx.configs import InvalidExamples, SimilarityGraphConfig
 from nsl_tfx.graph.building.blocks import Block, join_blocks, read_blocks
 from nsl_tfx.graph.building.dimensions import choose_dimension, count_dimensions
 from nsl_tfx.graph.examples.feature_names import absent_feature
-from nsl_tfx.graph.search.nearest import compares_all
 from nsl_tfx.io import RecordBlock, read_record_blocks
-from nsl_tfx.tools.amounts import count_of, format_bytes, format_seconds
 from nsl_tfx.tools.progress import Advance, progress
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
-# Multiplications a second and core: measured for blocked products of float32 matrices on a core of
-# a server, halved, because a promise of time is better too long.
-_RATE = 12e9
-# What a search holds beside the embeddings: a copy of unit length, and blocks of products.
-_COPIES = 3
-# Seconds after which it is worth telling, in a log too, that a search compares all pairs.
-_LONG = 300
-# What a TFRecord file holds beside a record.
-_FRAME_BYTES = 16
 _CAUSES = {
     "missing_id": "without an id",
     "missing_vector": "without a vector",
@@ -161,71 +150,6 @@ def _no_node(files: Sequence[str], drops: Mapping[str, int]) -> ValueError:
         f"examples, all of which were dropped: {causes}. Set invalid_examples='error' to be told "
         "where the first one is."
     )
-
-
-def foresee_search(files: Sequence[str], config: SimilarityGraphConfig) -> str:
-    """Returns what the search of files' examples will take, before they are read; as text.
-
-    How many there are is guessed from the files' sizes and from the first block of records; the
-    text is empty where none of them has a vector.
-
-    Raises:
-        ValueError: The first file is damaged.
-    """
-    from nsl_tfx.io.content_size import estimate_content_bytes
-    from nsl_tfx.io.decoding import decode_features
-
-    name = config.embedding_feature or ""
-    first = next((block for file in files for block in read_record_blocks(file) if block[2]), None)
-    if first is None:
-        return ""
-    column = decode_features(first, [name])[name]
-    if pa.types.is_null(column.type):
-        return ""
-    record_bytes = sum(map(len, first[2])) / len(first[2]) + _FRAME_BYTES
-    rows = round(sum(map(estimate_content_bytes, files)) / record_bytes)
-    lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    return f"About {describe_search(rows, int(lengths.max()))}"
-
-
-def describe_search(rows: int, dimension: int) -> str:
-    """Returns how long comparing all pairs takes here, and what memory it needs, as text.
-
-    Example:
-        >>> print(describe_search(50_000, 100).split(":")[0])
-        50,000 vectors of 100 numbers
-    """
-    memory = _COPIES * 4 * rows * dimension
-    return (
-        f"{rows:,} vectors of {dimension:,} numbers: at most about "
-        f"{format_seconds(_seconds(rows, dimension))} on {count_of(_cores(), 'core')} and "
-        f"{format_bytes(memory)} of memory, beside the edges."
-    )
-
-
-def describe_long_search(rows: int, dimension: int, config: SimilarityGraphConfig) -> str:
-    """Returns what to say before a search that compares all pairs for long; else an empty text.
-
-    Example:
-        >>> describe_long_search(1000, 100, SimilarityGraphConfig(embedding_feature="x"))
-        ''
-    """
-    seconds = _seconds(rows, dimension)
-    wanted = min(config.num_neighbors, rows - 1)
-    if seconds < _LONG or not compares_all(config.method, rows, wanted):
-        return ""
-    return (
-        f"All pairs of {rows:,} vectors are compared, which takes up to about "
-        f"{format_seconds(seconds)}. An approximate search for fewer neighbors takes less."
-    )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def _seconds(rows: int, dimension: int) -> float:
-    return rows**2 * dimension / (_RATE * _cores())
 
 
 def _of_one_dimension(

@@ -16,6 +16,7 @@ from nsl_tfx.graph.importing.edge_files.streams import COMPRESSIONS, read_chunks
 from nsl_tfx.graph.importing.whole import import_graph
 from nsl_tfx.io import RecordBlock, read_record_blocks
 from nsl_tfx.io.content_size import estimate_content_bytes
+from nsl_tfx.io.tfrecords import FRAME_BYTES
 from nsl_tfx.tools.amounts import format_bytes
 from nsl_tfx.tools.embeddings import Paths, find_files
 from nsl_tfx.tools.progress import progress, tell
@@ -26,8 +27,6 @@ _BYTES_PER_EDGE = 500
 _SAMPLE_BYTES = 1 << 16
 # Of compressions whose files do not tell what they unpack to.
 _LIKELY_RATIO = 4
-# What a TFRecord file holds beside a record.
-_FRAME_BYTES = 16
 
 
 def import_graph_folder(config: GraphImportConfig, examples: Paths, folder: str) -> None:
@@ -72,7 +71,7 @@ def _guess_edges(file: EdgeFile) -> float:
         size *= _LIKELY_RATIO
     if file.format is GraphFormat.EXAMPLES:
         records: list[bytes] = next((block[2] for block in read_record_blocks(path)), [])
-        return size / (sum(map(len, records)) / len(records) + _FRAME_BYTES) if records else 0
+        return size / (sum(map(len, records)) / len(records) + FRAME_BYTES) if records else 0
     sample = next(read_chunks(path, _SAMPLE_BYTES), b"")
     return size / len(sample) * max(1, sample.count(b"\n")) if sample else 0
 

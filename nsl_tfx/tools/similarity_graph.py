@@ -5,14 +5,9 @@ from __future__ import annotations
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.graph import build_similarity_graph, write_graph
 from nsl_tfx.graph.building.description import describe_graph
-from nsl_tfx.tools.embeddings import (
-    Paths,
-    describe_long_search,
-    find_files,
-    foresee_search,
-    read_embeddings,
-)
+from nsl_tfx.tools.embeddings import Paths, find_files, read_embeddings
 from nsl_tfx.tools.progress import progress, tell, warn
+from nsl_tfx.tools.search_cost import describe_long_search, foresee_search
 
 
 def build_graph_folder(examples: Paths, folder: str, config: SimilarityGraphConfig) -> None:

@@ -8,8 +8,14 @@ import pytest
 
 from nsl_tfx.configs import SimilarityGraphConfig
 from nsl_tfx.io.tfrecords import frame_record
+from nsl_tfx.tools import search_cost
 from nsl_tfx.tools.amounts import size_on_disk
-from nsl_tfx.tools.embeddings import describe_long_search, foresee_search
+from nsl_tfx.tools.search_cost import (
+    describe_long_search,
+    describe_search,
+    foresee_pairs,
+    foresee_search,
+)
 
 CONFIG = SimilarityGraphConfig(embedding_feature="embedding")
 
@@ -44,8 +50,9 @@ def test_an_empty_file_is_passed_over(tmp_path):
 
 @pytest.mark.parametrize(("count", "feature"), [(0, "embedding"), (3, "other")])
 def test_nothing_is_said_where_there_are_no_vectors(tmp_path, count, feature):
-    config = CONFIG.replace(embedding_feature=feature)
-    assert foresee_search([write(tmp_path / "x", count)], config) == ""
+    files = [write(tmp_path / "x", count)]
+    assert foresee_search(files, CONFIG.replace(embedding_feature=feature)) == ""
+    assert foresee_pairs(files, feature) == ""
 
 
 def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
@@ -53,6 +60,49 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
     (tmp_path / "b").write_bytes(bytes(100))
     assert size_on_disk(str(tmp_path)) == " (2 KiB)"
     assert size_on_disk(str(tmp_path / "b")) == " (100 bytes)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "dimension", "settings", "mebibytes"),
+    [
+        # What whole runs grew by.
+        (40_000, 16, {"method": "exact"}, 228),
+        (40_000, 16, {"method": "exact", "num_neighbors": 50}, 527),
+        (120_000, 16, {}, 344),
+        (120_000, 128, {"num_neighbors": 50}, 1452),
+    ],
+)
+def test_the_memory_told_is_about_what_was_measured(rows, dimension, settings, mebibytes):
+    cost = search_cost._cost(rows, dimension, CONFIG.replace(**settings))
+    assert cost.memory == pytest.approx(mebibytes * 2**20, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("rows", "method", "low", "high"),
+    [
+        # What two cores took for 128 numbers and ten neighbors: twice as long may be told.
+        (200_000, "auto", 4, 16),
+        (1_000_000, "approximate", 25, 100),
+        # All pairs take the square of the rows.
+        (200_000, "exact", 100, 400),
+    ],
+)
+def test_the_time_told_is_that_of_the_method(monkeypatch, rows, method, low, high):
+    monkeypatch.setattr(search_cost, "_cores", lambda: 2)
+    assert low < search_cost._cost(rows, 128, CONFIG.replace(method=method)).seconds < high
+
+
+def test_a_search_in_buckets_holds_one_of_them_at_a_time():
+    whole = search_cost._cost(90_000, 1000, CONFIG.replace(worker_memory_mb=4096))
+    cut = search_cost._cost(90_000, 1000, CONFIG.replace(worker_memory_mb=100))
+    assert (whole.all_pairs, cut.all_pairs) == (True, False)
+    assert whole.memory > 4 * cut.memory
+    assert not describe_long_search(90_000, 1000, CONFIG.replace(worker_memory_mb=100))
+
+
+def test_an_exact_search_that_does_not_fit_is_told_of_whole():
+    config = CONFIG.replace(method="exact", worker_memory_mb=1)
+    assert describe_search(40_000, 16, config).endswith(" and 209 MiB of memory.")
 
 
 @pytest.mark.parametrize(
