@@ -105,8 +105,8 @@ _Block = tuple[str, list[bytes], list[bytes]]
 class _JoinRows(beam.DoFn):
     """Joins rows to blocks, because every element that passes between workers costs."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def start_bundle(self) -> None:
+        # Not once for all: a bundle that failed may leave rows behind, and is repeated.
         self._waiting: dict[str, tuple[list[bytes], list[bytes]]] = {}
         self._rows = self._bytes = 0
 

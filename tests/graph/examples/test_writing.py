@@ -53,6 +53,15 @@ def test_equal_rows_without_ids_are_all_there(tmp_path):
     ]
 
 
+def test_what_a_failed_bundle_left_is_in_no_other():
+    join = writing._JoinRows()
+    for _ in range(2):  # the first one never ends
+        join.start_bundle()
+        assert not list(join.process(("train", b"1", b"record")))
+    (last,) = join.finish_bundle()
+    assert last.value == ("train", [b"1"], [b"record"])
+
+
 def test_files_are_what_tensorflow_reads(tmp_path):
     write_shards(tmp_path, [("train", b"1", bytes(3 << 20))], ["train"])
     (path,) = tmp_path.rglob("*.gz")
