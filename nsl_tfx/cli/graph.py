@@ -73,7 +73,12 @@ _output = click.option(
 @_setting("similarity_threshold", "Drop edges of a lower weight.", type=float)
 @_setting("symmetrize", "Which neighbors become edges.", type=_choice(Symmetrize))
 @_setting("method", "Compare all pairs, or those likely to be near.", type=_choice(SearchMethod))
-@_setting("target_recall", "Recall at which an approximate search stops.", type=float)
+@_setting(
+    "target_recall",
+    "Recall at which an approximate search stops; of more data than the memory holds it plans the "
+    "rounds of the search and is reported, without stopping it.",
+    type=float,
+)
 @_setting("recall_sample", "Nodes to measure recall on.", type=click.IntRange(min=1))
 @_setting("random_seed", "Seed of an approximate search.", type=click.IntRange(0, MAX_SEED))
 @_setting("invalid_examples", "What becomes of unusable examples.", type=_choice(InvalidExamples))
