@@ -58,7 +58,7 @@ def flat(vectors: np.ndarray, threads: int) -> Callable[[], np.ndarray]:
     def search() -> np.ndarray:
         unit = _unit(vectors)
         _, neighbors = faiss.knn(unit, unit, K + 1, faiss.METRIC_INNER_PRODUCT)
-        return _without_itself(neighbors)
+        return _without_itself(neighbors, np.arange(len(neighbors)))
 
     return search
 
@@ -81,16 +81,18 @@ def hnsw(vectors: np.ndarray, threads: int) -> Callable[[], np.ndarray]:
         index.add(unit)
         built = time.perf_counter() - begin
         _, truth = faiss.knn(unit[sample], unit, K + 1, faiss.METRIC_INNER_PRODUCT)
+        truth = _without_itself(truth, sample)
         for effort in (16, 24, 32, 48, 64, 96, 128, 192, 256):
             index.hnsw.efSearch = effort
             _, tried = index.search(unit[sample], K + 1)
+            tried = _without_itself(tried, sample)
             if np.mean([np.isin(t, f).mean() for t, f in zip(truth, tried, strict=True)]) >= TARGET:
                 break
         begin = time.perf_counter()
         _, neighbors = index.search(unit, K + 1)
         search.seconds = built + time.perf_counter() - begin
         search.note = f"M 16, efConstruction 40, efSearch {effort}"
-        return _without_itself(neighbors)
+        return _without_itself(neighbors, np.arange(len(neighbors)))
 
     return search
 
@@ -106,7 +108,7 @@ def descent(vectors: np.ndarray, threads: int) -> Callable[[], np.ndarray]:
     def search() -> np.ndarray:
         index = pynndescent.NNDescent(vectors, metric="cosine", n_neighbors=15, n_jobs=threads)
         search.note = "n_neighbors 15"
-        return _without_itself(index.neighbor_graph[0])
+        return _without_itself(index.neighbor_graph[0], np.arange(len(vectors)))
 
     return search
 
@@ -146,9 +148,9 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def _without_itself(neighbors: np.ndarray) -> np.ndarray:
-    """Returns the neighbors without the row itself, wherever it stands."""
-    own = neighbors == np.arange(len(neighbors))[:, None]
+def _without_itself(neighbors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns the K neighbors of each of some rows without the row itself, wherever it stands."""
+    own = neighbors == rows[:, None]
     own[~own.any(axis=1), -1] = True
     order = np.argsort(own, axis=1, kind="stable")
     return np.take_along_axis(neighbors, order, axis=1)[:, :K]
