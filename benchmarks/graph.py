@@ -31,7 +31,7 @@ OURS = ("ours exact", "ours approximate")
 NSL_ROWS = 2000
 COLUMNS_AT_ONCE = 8192
 # Of a file or pipe, whose tables would wrap their notes at 80.
-WIDTH = 110
+WIDTH = 115
 
 
 def clustered(rows: int, dimension: int = 128, seed: int = 0) -> np.ndarray:
