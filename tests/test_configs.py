@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nsl_tfx import configs
-from nsl_tfx.configs.base import Config
+from nsl_tfx.configs.base import Config, require_choice, require_number
 
 MINIMAL = {
     "TrainerConfig": {"model_fn": "a.b", "features": ["x"]},
@@ -223,3 +223,37 @@ def test_json_holds_nested_configs():
     read = configs.TrainerConfig.from_json(config.to_json())
     assert read.graph.distance_config.distance_type is configs.DistanceType.COSINE
     assert read == config
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "error"),
+    [
+        (2, int, None),
+        (np.int32(2), int, None),
+        (2, float, None),
+        (np.float32(0.5), float, None),
+        (2.5, int, TypeError),
+        ("2", int, TypeError),
+        (True, int, TypeError),
+        (None, float, TypeError),
+        ("0.5", float, TypeError),
+        (0, int, ValueError),
+        (4, int, ValueError),
+        (float("nan"), float, ValueError),
+        (float("inf"), float, ValueError),
+    ],
+)
+def test_a_number_given_as_an_argument(value, kind, error):
+    if error is None:
+        number = require_number("size", value, kind, gt=0, le=3)
+        assert (number, type(number)) == (value, kind)
+    else:
+        with pytest.raises(error, match=r"Expected size .*Received: "):
+            require_number("size", value, kind, gt=0, le=3)
+
+
+def test_a_choice_given_as_an_argument():
+    assert require_choice("how", "union", configs.Symmetrize) is configs.Symmetrize.UNION
+    expected = r"how to be one of .union., .mutual., .none.\. Received: 1"
+    with pytest.raises(ValueError, match=expected):
+        require_choice("how", 1, configs.Symmetrize)

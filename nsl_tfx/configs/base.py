@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 ConfigT = TypeVar("ConfigT", bound="Config")
+EnumT = TypeVar("EnumT", bound=enum.Enum)
+NumberT = TypeVar("NumberT", int, float)
 
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy and Keras take."""
@@ -167,7 +169,7 @@ def _check_limits(value: Any, metadata: Mapping[str, Any], where: str) -> None:
     failed = any(not _COMPARISONS[name][1](value, bound) for name, bound in limits.items())
     if failed or not math.isfinite(value):
         wanted = " and ".join(f"{_COMPARISONS[name][0]} {bound}" for name, bound in limits.items())
-        name = where.rsplit(".", 1)[1]
+        name = where.rsplit(".", 1)[-1]
         raise ValueError(f"Expected {where} {wanted}{unit}. Received: {name}={value!r}.")
 
 
@@ -189,7 +191,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:  # One case a kind of ty
         # still but cannot be pickled, and Beam pickles what its workers hold.
         return {str(k): _convert(v, arguments[1], f"{where}[{k!r}]") for k, v in value.items()}
     if issubclass(hint, enum.Enum):
-        return _convert_enum(value, hint, where)
+        return require_choice(where, value, hint)
     if issubclass(hint, Config):
         return hint.from_dict(value) if isinstance(value, Mapping) else _check(value, hint, where)
     # NumPy's scalars count as the numbers that they are.
@@ -216,14 +218,6 @@ def _convert_union(value: Any, arguments: tuple[Any, ...], where: str) -> Any:
         except TypeError:
             continue
     return _convert(value, options[-1], where)
-
-
-def _convert_enum(value: Any, hint: type[enum.Enum], where: str) -> enum.Enum:
-    try:
-        return hint(value)
-    except ValueError:
-        allowed = ", ".join(repr(member.value) for member in hint)
-        raise ValueError(f"Expected {where} to be one of {allowed}. Received: {value!r}.") from None
 
 
 def _plain(value: Any) -> Any:
@@ -270,6 +264,58 @@ def require_config(name: str, value: Any, kind: type[ConfigT]) -> ConfigT:
         f"Pass its field {field}" if field else f"Make one with nsl_tfx.configs.{_maker(kind)}(...)"
     )
     raise TypeError(f"Expected {name} to be a {kind.__name__}. Received: {value!r}. {cure}.")
+
+
+def require_choice(name: str, value: Any, kind: type[EnumT]) -> EnumT:
+    """Returns the member that was given as an argument, or whose value was.
+
+    Args:
+        name: The argument's name, for the error's text.
+        value: What was given.
+        kind: The choices.
+
+    Raises:
+        ValueError: There is no such choice.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(repr(member.value) for member in kind)
+        raise ValueError(f"Expected {name} to be one of {allowed}. Received: {value!r}.") from None
+
+
+def require_number(
+    name: str,
+    value: Any,
+    kind: type[NumberT],
+    *,
+    gt: float | None = None,
+    ge: float | None = None,
+    le: float | None = None,
+) -> NumberT:
+    """Returns a finite number that was given as an argument.
+
+    Args:
+        name: The argument's name, for the error's text.
+        value: What was given; NumPy's scalars count as the numbers that they are.
+        kind: `int` or `float`; an integer is a float too, and a truth value is neither.
+        gt: The value must be greater than this.
+        ge: The value must be at least this.
+        le: The value must be at most this.
+
+    Raises:
+        TypeError: It is of another type.
+        ValueError: It is out of its range, infinite, or not a number.
+
+    Example:
+        >>> require_number("share", 1, float, ge=0)
+        1.0
+    """
+    number: NumberT = _convert(value, kind, name)
+    if not math.isfinite(number):
+        raise ValueError(f"Expected {name} to be finite. Received: {name}={value!r}.")
+    _check_limits(number, bounded(gt=gt, ge=ge, le=le).metadata, name)
+    return number
 
 
 def _maker(kind: type[Config]) -> str:

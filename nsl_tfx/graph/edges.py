@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import Symmetrize
+from nsl_tfx.configs.base import require_choice
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,21 +75,26 @@ class EdgeList:
         )
 
 
-def symmetrize(edges: EdgeList, how: Symmetrize) -> EdgeList:
+def symmetrize(edges: EdgeList, how: Symmetrize | str) -> EdgeList:
     """Returns the edges, sorted, that remain or arise when both directions have to agree.
 
     Args:
         edges: Edges whose reverse, where it is there too, has the same weight.
         how: `UNION` adds each missing reverse, so that a node may have more edges than it had
             nearest neighbors; `MUTUAL` drops each edge without a reverse; `NONE` keeps the edges.
+            A member or its value.
+
+    Raises:
+        ValueError: There is no such way.
 
     Example:
         >>> edges = EdgeList(source=[0, 1, 1], target=[1, 0, 2], weight=[1, 1, 0.5])
         >>> symmetrize(edges, Symmetrize.UNION).source.tolist()
         [0, 1, 1, 2]
-        >>> len(symmetrize(edges, Symmetrize.MUTUAL))
+        >>> len(symmetrize(edges, "mutual"))
         2
     """
+    how = require_choice("how", how, Symmetrize)
     if how is Symmetrize.NONE or not len(edges):
         return edges.sorted()
     nodes = int(max(edges.source.max(), edges.target.max())) + 1

@@ -47,6 +47,14 @@ def test_symmetrize_equals_its_definition(how, pairs):
         ((s, t, weight_of(s, t)) for s, t in wanted), key=lambda edge: (edge[0], -edge[2], edge[1])
     )
     assert triples(symmetrize(edges_of(pairs), how)) == expected
+    assert triples(symmetrize(edges_of(pairs), how.value)) == expected
+
+
+@pytest.mark.parametrize("how", ["x", "UNION", None, 1])
+@pytest.mark.parametrize("pairs", [[], [(0, 1)]])
+def test_another_way_to_symmetrize_is_refused(how, pairs):
+    with pytest.raises(ValueError, match=f"how to be one of .*'union'.* Received: {how!r}"):
+        symmetrize(edges_of(pairs), how)
 
 
 @given(pairs=PAIRS)
