@@ -23,6 +23,7 @@ from nsl_tfx.configs import (
     Symmetrize,
 )
 from nsl_tfx.configs.base import MAX_SEED, Choice
+from nsl_tfx.io.folders import check_named
 from nsl_tfx.tools.commands import load, plain_errors
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -116,6 +117,7 @@ def _check_examples(examples: tuple[str, ...]) -> None:
 
 def _check_output(folder: str) -> None:
     """Tries to write to the folder, before minutes are spent on what it is for."""
+    check_named(folder)
     if "://" in folder:
         return
     # The folder itself is made when there is something to write, or an error would leave it empty.

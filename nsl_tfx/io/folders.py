@@ -24,6 +24,16 @@ def _gfile() -> Any:
     return tf.io.gfile
 
 
+def check_named(folder: str) -> None:
+    """Raises ValueError where a folder's path is empty, which with a file's name is in the root.
+
+    Example:
+        >>> check_named(".")
+    """
+    if not folder:
+        raise ValueError("Expected a folder. Received: ''. Name one; '.' is the present one.")
+
+
 @contextlib.contextmanager
 def made_folder(path: str) -> Iterator[None]:
     """Makes a folder and those above it, where they are missing.
@@ -33,6 +43,7 @@ def made_folder(path: str) -> Iterator[None]:
 
     Raises:
         OSError: It cannot be made.
+        ValueError: The path is empty.
 
     Example:
         >>> import tempfile
@@ -44,6 +55,7 @@ def made_folder(path: str) -> Iterator[None]:
         ...         os.listdir(folder)
         []
     """
+    check_named(path)
     if is_remote(path):
         _gfile().makedirs(path)
         yield

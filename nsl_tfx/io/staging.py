@@ -10,7 +10,15 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 
-from nsl_tfx.io.folders import errors_named, is_remote, made_folder, move, names_in, remove
+from nsl_tfx.io.folders import (
+    check_named,
+    errors_named,
+    is_remote,
+    made_folder,
+    move,
+    names_in,
+    remove,
+)
 
 _PREFIX = ".staging-"
 
@@ -42,6 +50,7 @@ def staged(folder: str, last: Sequence[str] = (), replaced: str | None = None) -
     Raises:
         OSError: The folder cannot be written to; names the place where the file should have come
             to lie.
+        ValueError: The folder's path is empty.
 
     Example:
         >>> import os, tempfile
@@ -52,6 +61,7 @@ def staged(folder: str, last: Sequence[str] = (), replaced: str | None = None) -
         ...     before, os.listdir(folder)
         (False, ['data'])
     """
+    check_named(folder)
     folder = folder.rstrip("/") or "/"
     make = _remote_folder if is_remote(folder) else _local_folder
     with made_folder(folder), make(folder) as temporary, errors_named(temporary, folder):

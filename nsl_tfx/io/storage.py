@@ -12,6 +12,7 @@ import glob
 import os
 from typing import Any
 
+from nsl_tfx.io.folders import check_named
 from nsl_tfx.io.folders import is_remote as is_remote
 from nsl_tfx.io.publishing import published
 
@@ -23,7 +24,12 @@ def _gfile() -> Any:
 
 
 def join(folder: str, name: str) -> str:
-    """Returns the path of a file in a folder."""
+    """Returns the path of a file in a folder.
+
+    Raises:
+        ValueError: The folder's path is empty.
+    """
+    check_named(folder)
     return f"{folder.rstrip('/')}/{name}"
 
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.io import staged, staging
+from nsl_tfx.io.folders import made_folder
 
 
 def fill(folder, text="new"):
@@ -188,3 +189,9 @@ def test_paths_with_a_scheme(tmp_path):
     with pytest.raises(TypeError), staged(folder):
         raise TypeError
     assert sorted(tf.io.gfile.listdir(folder)) == ["a", "mark"]
+
+
+@pytest.mark.parametrize("make", [staged, made_folder])
+def test_an_empty_path_is_not_the_root(make):
+    with pytest.raises(ValueError, match="Expected a folder"), make(""):
+        pytest.fail("the block ran")
