@@ -142,6 +142,21 @@ def test_export(folder, tmp_path, form):
     assert output.startswith(f"Wrote {path} ({shown}): {edges} edges of {COUNT} nodes.\n")
 
 
+@pytest.mark.parametrize(
+    ("output", "form"),
+    [("graph.json", "csv"), ("edges-00000-of-00001.parquet", "parquet"), ("", "tfgnn"),
+     ("below/x.tsv", "tsv")],
+)  # fmt: skip
+def test_an_export_leaves_the_graph_alone(folder, tmp_path, monkeypatch, output, form):
+    monkeypatch.chdir(tmp_path)
+    os.symlink(folder, "link")
+    before = {name: Path(folder, name).read_bytes() for name in os.listdir(folder)}
+    result = invoke("export", folder, os.path.join("link", output), "--to", form)
+    assert result.exit_code == 1
+    assert "Error: Expected an output outside of the graph's folder" in result.output
+    assert {name: Path(folder, name).read_bytes() for name in os.listdir(folder)} == before
+
+
 def test_what_was_exported_can_be_imported(folder, tmp_path):
     for form in ("tsv", "csv", "parquet"):
         succeed("export", folder, tmp_path / f"x.{form}", "--to", form)
@@ -251,6 +266,9 @@ def test_help_names_the_commands():
         (["import", "none.tsv", "--output", "out"], 1, "none.tsv"),
         (["import", "x", "--output", "out", "--dangling=drop"], 2, "add --examples"),
         (["import", "x", "x", "--output", "out"], 1, "FILES"),
+        (["build", "none", "--output", ""], 1, "Expected a folder. Received: ''."),
+        (["import", "none.tsv", "--output", ""], 1, "Expected a folder. Received: ''."),
+        (["stats", ""], 1, "Expected a folder. Received: ''."),
         (["pack", "a", "b", "c"], 2, "Missing argument 'OUTPUT'"),
         (["pack", "a", "b", "c", "d"], 1, "Received: 'a', but there is no such file."),
         (["no-such-command"], 2, "No such command"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from nsl_tfx.graph.exporting.text import write_lines
 from nsl_tfx.graph.exporting.tfgnn import write_tfgnn
 from nsl_tfx.graph.files import EDGE_SCHEMA, iterate_edges
 from nsl_tfx.graph.ids import decode_ids
+from nsl_tfx.io.folders import is_remote
 from nsl_tfx.io.publishing import published
 
 
@@ -33,8 +35,8 @@ def export_graph(folder: str, path: str, form: str) -> None:
 
     Raises:
         FileNotFoundError: The folder holds no whole graph.
-        ValueError: There is no such form, a file of the graph is damaged, or the form cannot hold
-            an id.
+        ValueError: There is no such form, a file of the graph is damaged, the form cannot hold an
+            id, or the output would lie in the graph's folder.
 
     Example:
         >>> import pathlib, tempfile
@@ -47,7 +49,19 @@ def export_graph(folder: str, path: str, form: str) -> None:
     """
     if form not in _WRITERS:
         raise ValueError(f"Expected form to be one of {', '.join(_WRITERS)}. Received: {form!r}.")
-    _WRITERS[form](iterate_edges(folder), path)
+    tables = iterate_edges(folder)
+    _check_outside(folder, path)
+    _WRITERS[form](tables, path)
+
+
+def _check_outside(folder: str, path: str) -> None:
+    """Raises ValueError where what is written would lie among the graph's own files."""
+    own, output = (one if is_remote(one) else os.path.realpath(one) for one in (folder, path))
+    if f"{output.rstrip('/')}/".startswith(f"{own.rstrip('/')}/"):
+        raise ValueError(
+            f"Expected an output outside of the graph's folder, {folder!r}. Received: {path!r}. "
+            "Name another place; the graph's own files stay as they are."
+        )
 
 
 def _write_tsv(tables: Iterator[pa.Table], path: str) -> None:
