@@ -29,6 +29,13 @@ from nsl_tfx.tools.commands import load, plain_errors
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _DEFAULTS = SimilarityGraphConfig(embedding_feature="embedding")
+# What Matplotlib loads only when a picture is drawn and written.
+_DRAWING = (
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "PIL.PngImagePlugin",
+)
 # Columns of a page, where there is no terminal: more than a row has.
 _UNBOUND = 10_000
 
@@ -99,6 +106,7 @@ def build(examples: tuple[str, ...], output: str, **settings: Any) -> None:
             "nsl_tfx.tools.similarity_graph",
             "nsl_tfx.io.decoding",
             "nsl_tfx.graph.reporting.summary",
+            "nsl_tfx.io.arrow_start",
         )
         from nsl_tfx.tools.similarity_graph import build_graph_folder
 
@@ -152,6 +160,8 @@ def stats(folder: str, plots: tuple[str, ...], as_json: bool) -> None:
     """  # noqa: D301 - click reads the mark
     with plain_errors():
         load("nsl_tfx.graph.reporting.plots", "nsl_tfx.graph.reporting.summary")
+        if plots:
+            load("nsl_tfx.io.arrow_start", *_DRAWING)
         from nsl_tfx.graph.files import check_files
         from nsl_tfx.graph.reporting.plots import check_picture, plot_graph
 
@@ -253,7 +263,12 @@ def import_(
         config = GraphImportConfig(paths=paths, use_weights=not no_weights, **settings)
         _check_output(output)
         _check_examples(examples)
-        load("nsl_tfx.tools.imported_graph", "nsl_tfx.graph.reporting.summary")
+        load(
+            "nsl_tfx.tools.imported_graph",
+            "nsl_tfx.graph.reporting.summary",
+            "nsl_tfx.io.arrow_start",
+            *(["nsl_tfx.io.decoding"] if examples else []),
+        )
         from nsl_tfx.tools.imported_graph import import_graph_folder
 
         import_graph_folder(config, examples, output)
@@ -287,7 +302,7 @@ def pack(
     Example: nsl-tfx graph pack train.tfr '' graph.tsv out.tfr --max-neighbors 5
     """  # noqa: D301 - click reads the mark
     with plain_errors():
-        load("nsl_tfx.tools.pack_nbrs", "nsl_tfx.tools.joined_files")
+        load("nsl_tfx.tools.joined_files", "nsl_tfx.io.arrow_start")
         from nsl_tfx.tools.amounts import size_on_disk
         from nsl_tfx.tools.pack_nbrs import pack_files
 
@@ -320,7 +335,7 @@ def export(folder: str, output: str, form: str) -> None:
     Example: nsl-tfx graph export graph graph.tsv.gz --to tsv
     """  # noqa: D301 - click reads the mark
     with plain_errors():
-        load("nsl_tfx.graph.exporting.export")
+        load("nsl_tfx.graph.exporting.export", "nsl_tfx.io.arrow_start")
         from nsl_tfx.graph.exporting.export import export_graph
         from nsl_tfx.graph.files import read_graph_info
         from nsl_tfx.tools.amounts import count_of, size_on_disk

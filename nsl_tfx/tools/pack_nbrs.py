@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nsl_tfx.tools.commands import plain_errors
+from nsl_tfx.tools.commands import load, plain_errors
 
 if TYPE_CHECKING:
     from nsl_tfx.tools.embeddings import Paths
@@ -146,6 +146,7 @@ def main(**settings: Any) -> None:
     Example: python -m nsl_tfx.tools.pack_nbrs --max_nbrs=5 a.tfr '' graph.tsv b.tfr
     """  # noqa: D301 - click reads the mark
     with plain_errors():
+        load("nsl_tfx.tools.joined_files", "nsl_tfx.io.arrow_start")
         pack_nbrs(**settings)
 
 

@@ -41,3 +41,13 @@ def test_interrupts_are_errors_again_afterwards():
     with pytest.raises(ModuleNotFoundError):
         load("no_such_module")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_arrow_loads_nothing_more_once_it_has_started():
+    code = (
+        "import sys, nsl_tfx.io.arrow_start; before = set(sys.modules); import pyarrow as pa;"
+        "pa.array(['a']).to_numpy(zero_copy_only=False);"
+        "print([m for m in set(sys.modules) - before if m.startswith('pandas')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
