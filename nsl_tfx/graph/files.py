@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -12,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsl_tfx.graph.edges import EdgeList
+from nsl_tfx.graph.info_fields import check_fields, check_version
 from nsl_tfx.io import storage
 from nsl_tfx.io.arrow_input import arrow_input
+from nsl_tfx.io.paths import path_text
 from nsl_tfx.io.staging import staged
 
 FORMAT_VERSION = 2
@@ -34,7 +37,6 @@ EDGES_IN_SHARD = 1 << 21
 # `crc32`, their checksum. That tells apart what different runs wrote, and finds damage, at a small
 # part of what reading costs; a checksum that nobody can forge would cost more, and nobody tries.
 Shard = dict[str, Any]
-_SHARD_FIELDS = ("file", "edges", "bytes", "crc32")
 
 
 def edge_table(ids: Sequence[bytes] | pa.Array, edges: EdgeList) -> pa.Table:
@@ -58,7 +60,7 @@ _SHARD_NAME = r"edges-\d{5,}-of-\d{5,}\.parquet"
 
 
 def write_graph(
-    folder: str,
+    folder: str | os.PathLike[str],
     ids: Sequence[bytes],
     edges: EdgeList,
     info: Mapping[str, Any],
@@ -80,9 +82,10 @@ def write_graph(
 
     Raises:
         OSError: The folder cannot be written to.
+        TypeError: The folder is no path.
         ValueError: A number of `info` is none that JSON knows.
     """
-    with staged(folder, last=[INFO_FILE], replaced=_SHARD_NAME) as temporary:
+    with staged(path_text(folder, "folder"), last=[INFO_FILE], replaced=_SHARD_NAME) as temporary:
         shards = write_edges(temporary, ids, edges.sorted(), edges_in_shard)
         write_info(temporary, len(ids), shards, info)
 
@@ -152,36 +155,32 @@ def write_info(folder: str, nodes: int, shards: Iterable[Shard], info: Mapping[s
     storage.write_bytes(storage.join(folder, INFO_FILE), text.encode())
 
 
-def read_graph_info(folder: str) -> dict[str, Any]:
+def read_graph_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Returns the content of `graph.json`; `check_files` looks at the other files.
 
     Raises:
         FileNotFoundError: There is none: the folder holds no graph, or half of one.
         NotADirectoryError: The path is a file's.
+        TypeError: It is no path.
         ValueError: The file is damaged, or of a format that this version does not know.
     """
+    folder = path_text(folder, "folder")
     path = storage.join(folder, INFO_FILE)
     if not storage.exists(path):
         _raise_no_graph(folder)
     try:
         info = json.loads(storage.read_bytes(path))
-        version = info["format_version"]
-        if version == FORMAT_VERSION:
-            _ = [[shard[field] for field in _SHARD_FIELDS] for shard in info["shards"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(
-            f"Expected {path} to be a graph's description. It is damaged ({error!r}); "
-            "build the graph anew."
+            f"Expected {path} to be a graph's description in JSON. Received what cannot be read "
+            f"({error}). The file is damaged; build the graph anew."
         ) from error
-    if version != FORMAT_VERSION:
-        raise ValueError(
-            f"Expected {path} of format version {FORMAT_VERSION}. Received: {version}. "
-            "Read it with the version of nsl_tfx that wrote it, or build it anew."
-        )
+    check_version(info, path, FORMAT_VERSION)
+    check_fields(info, path)
     return dict(info)
 
 
-def check_files(folder: str) -> dict[str, Any]:
+def check_files(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Looks whether a graph is whole; returns the content of `graph.json`.
 
     The files of a local graph are read, those of a remote one only asked for their size.
@@ -189,8 +188,10 @@ def check_files(folder: str) -> dict[str, Any]:
     Raises:
         FileNotFoundError: As `read_graph_info`, or a file that `graph.json` lists is missing.
         NotADirectoryError: As `read_graph_info`.
+        TypeError: As `read_graph_info`.
         ValueError: As `read_graph_info`, or a file is damaged or another run's.
     """
+    folder = path_text(folder, "folder")
     info = read_graph_info(folder)
     for shard in info["shards"]:
         path = _find_shard(folder, shard)
@@ -199,24 +200,27 @@ def check_files(folder: str) -> dict[str, Any]:
     return info
 
 
-def read_edges(folder: str) -> pa.Table:
+def read_edges(folder: str | os.PathLike[str]) -> pa.Table:
     """Returns all edges of a graph: columns `source`, `target` (binary) and `weight` (float32).
 
     Raises:
         FileNotFoundError: `graph.json` or a file that it lists is missing.
+        TypeError: The folder is no path.
         ValueError: A file is damaged or another run's, or holds something else.
     """
     return pa.concat_tables([EDGE_SCHEMA.empty_table(), *iterate_edges(folder)])
 
 
-def iterate_edges(folder: str) -> Iterator[pa.Table]:
+def iterate_edges(folder: str | os.PathLike[str]) -> Iterator[pa.Table]:
     """Returns a graph's edges file after file, in their order; one file is in memory at a time.
 
     Raises:
         FileNotFoundError: `graph.json` is missing, which is raised at once; or a file that it
             lists.
+        TypeError: The folder is no path.
         ValueError: A file is damaged or another run's, or holds something else.
     """
+    folder = path_text(folder, "folder")
     return (read_shard(folder, shard) for shard in read_graph_info(folder)["shards"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -275,13 +276,14 @@ class Graph:
         """
         return decode_ids(pa.array(self.ids, pa.binary())) if decode else list(self.ids)
 
-    def write(self, folder: str) -> None:
+    def write(self, folder: str | os.PathLike[str]) -> None:
         """Writes the graph's files, with metrics; a graph that was read keeps what it knew.
 
         Args:
             folder: Where to write to; a graph that it holds is replaced.
 
         Raises:
+            TypeError: The folder is no path.
             ValueError: There is no node.
         """
         info = {key: value for key, value in self.info.items() if key not in _OF_THE_FILES}
@@ -291,11 +293,12 @@ class Graph:
         write_graph(folder, self.ids, self.edges, info)
 
 
-def read_graph(folder: str) -> Graph:
+def read_graph(folder: str | os.PathLike[str]) -> Graph:
     """Reads a NeighborGraph: the folder of its files, which is also the artifact's URI.
 
     Raises:
         FileNotFoundError: The folder holds no graph, or not all of its files.
+        TypeError: The folder is no path.
         ValueError: A file is damaged.
 
     Example:

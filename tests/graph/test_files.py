@@ -13,7 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nsl_tfx.graph import EdgeList, files, read_edges, read_graph_info, write_graph
+from nsl_tfx.graph import (
+    EdgeList,
+    Graph,
+    export_graph,
+    files,
+    plot_graph,
+    read_edges,
+    read_graph,
+    read_graph_info,
+    write_graph,
+)
 from nsl_tfx.graph.files import check_files
 from nsl_tfx.io import staging, storage
 
@@ -312,6 +322,7 @@ def test_where_there_is_no_graph(tmp_path, path, error, message):
         ("", "damaged"),
         ('{"format_version": 2', "damaged"),
         ("[]", "damaged"),
+        ("{}", "a count as format_version. Received: None. The file is damaged"),
         ('{"format_version": 2}', "damaged"),
         ('{"format_version": 2, "shards": [{"file": "x", "edges": 1}]}', "damaged"),
         ('{"format_version": 1, "shards": []}', "format version 2. Received: 1"),
@@ -323,6 +334,83 @@ def test_a_damaged_description_is_named(folder, text, message):
     with pytest.raises(ValueError, match=message) as raised:
         read_edges(folder)
     assert path in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("nodes", "many"),
+        ("nodes", None),
+        ("nodes", -1),
+        ("edges", 4),
+        ("shards", {}),
+        ("shards", ["x"]),
+        ("shards", [{"file": 1, "edges": 5, "bytes": 1, "crc32": "0"}]),
+        ("shards", [{"file": "x", "edges": True, "bytes": 1, "crc32": "0"}]),
+        ("method", 1),
+        ("rounds", 0.5),
+        ("directed", "no"),
+        ("config", []),
+        ("drops", 1),
+        ("recall", "all"),
+        ("recall", {"share": "all"}),
+        ("metrics", "good"),
+        ("metrics", {"pairs": 0.5}),
+        ("metrics", {"degree_histogram": [1]}),
+        ("metrics", {"degree_histogram": {"0": "x"}}),
+        ("metrics", {"weight_quantiles": {"0.0": []}}),
+        ("metrics", {"label_agreement": "x"}),
+        ("metrics", {"label_agreement": {"share": "x"}}),
+        ("metrics", {"split_edges": {"train": 1}}),
+        ("metrics", {"dangling": {"names": "x"}}),
+    ],
+)
+def test_a_damaged_field_is_named(folder, field, value):
+    path = f"{folder}/graph.json"
+    info = read_graph_info(folder)
+    storage.write_bytes(path, json.dumps({**info, field: value}).encode())
+    with pytest.raises(ValueError, match=f"{field}.* Received: .*damaged; build") as raised:
+        read_edges(folder)
+    assert str(raised.value).startswith(f"Expected {path} to hold ")
+
+
+def test_what_is_not_known_may_be_null(folder):
+    info = {**read_graph_info(folder), "recall": None, "metrics": {"label_agreement": None}}
+    storage.write_bytes(f"{folder}/graph.json", json.dumps(info).encode())
+    assert read_graph_info(folder) == info
+
+
+def test_paths_in_every_form(tmp_path):
+    folder, other = tmp_path / "graph", tmp_path / "other"
+    write_graph(folder, IDS, EDGES, {})
+    assert rows_of(read_edges(folder)) == ROWS
+    assert check_files(folder) == read_graph_info(folder)
+    read_graph(folder).write(other)
+    assert sorted(rows_of(read_edges(other))) == sorted(ROWS)
+    export_graph(folder, tmp_path / "graph.parquet", "parquet")
+    assert rows_of(pq.read_table(tmp_path / "graph.parquet")) == ROWS
+    plot_graph(folder, tmp_path / "graph.svg")
+    assert (tmp_path / "graph.svg").exists()
+
+
+@pytest.mark.parametrize("path", [None, 3, b"graph"])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("folder", read_edges),
+        ("folder", read_graph),
+        ("folder", read_graph_info),
+        ("folder", check_files),
+        ("folder", lambda path: write_graph(path, IDS, EDGES, {})),
+        ("folder", Graph(IDS, EDGES).write),
+        ("folder", lambda path: export_graph(path, "x", "tsv")),
+        ("path", lambda path: export_graph("x", path, "tsv")),
+        ("path", lambda path: plot_graph(Graph(IDS, EDGES), path)),
+    ],
+)
+def test_what_is_no_path_is_refused(path, name, call):
+    with pytest.raises(TypeError, match=rf"Expected {name} to be a path: .* Received: {path!r} \("):
+        call(path)
 
 
 def test_numbers_that_json_lacks_are_refused(tmp_path):

@@ -15,10 +15,11 @@ from nsl_tfx.graph.exporting.tfgnn import write_tfgnn
 from nsl_tfx.graph.files import EDGE_SCHEMA, iterate_edges
 from nsl_tfx.graph.ids import decode_ids
 from nsl_tfx.io.folders import is_remote
+from nsl_tfx.io.paths import path_text
 from nsl_tfx.io.publishing import published
 
 
-def export_graph(folder: str, path: str, form: str) -> None:
+def export_graph(folder: str | os.PathLike[str], path: str | os.PathLike[str], form: str) -> None:
     """Writes a graph in another form; what is written appears whole or not at all.
 
     `tsv` holds lines of source, target and weight as NSL reads them; ids hold no tabs or line ends.
@@ -35,6 +36,7 @@ def export_graph(folder: str, path: str, form: str) -> None:
 
     Raises:
         FileNotFoundError: The folder holds no whole graph.
+        TypeError: The folder or the file's name is no path.
         ValueError: There is no such form, a file of the graph is damaged, the form cannot hold an
             id, or the output would lie in the graph's folder.
 
@@ -49,6 +51,7 @@ def export_graph(folder: str, path: str, form: str) -> None:
     """
     if form not in _WRITERS:
         raise ValueError(f"Expected form to be one of {', '.join(_WRITERS)}. Received: {form!r}.")
+    folder, path = path_text(folder, "folder"), path_text(path, "path")
     tables = iterate_edges(folder)
     _check_outside(folder, path)
     _WRITERS[form](tables, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.graph.reporting.measured import AnyGraph, info_of, weights_of
+from nsl_tfx.io.paths import path_text
 from nsl_tfx.io.publishing import published
 
 # Two of Okabe and Ito's colours, which also color-blind people tell apart; they differ in
@@ -47,7 +49,7 @@ def check_picture(path: str) -> str:
     raise ValueError(f"Expected a picture's name to end in .png or .svg. Received: {path!r}.")
 
 
-def plot_graph(graph: AnyGraph, path: str) -> None:
+def plot_graph(graph: AnyGraph, path: str | os.PathLike[str]) -> None:
     """Draws histograms of a graph's degrees and of its weights, side by side.
 
     The picture is the same to the byte for the same graph and Matplotlib, and needs no display.
@@ -58,10 +60,11 @@ def plot_graph(graph: AnyGraph, path: str) -> None:
 
     Raises:
         FileNotFoundError: The folder holds no whole graph.
-        TypeError: It is no graph.
+        TypeError: It is no graph, or the picture's name is no path.
         ValueError: A file is damaged, the graph in memory has no node, or the picture's name ends
             otherwise.
     """
+    path = path_text(path, "path")
     form = check_picture(path)
     info = info_of(graph)
     # Figures made without pyplot need no display and leave no state behind.
