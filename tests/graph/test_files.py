@@ -389,7 +389,7 @@ def test_paths_in_every_form(tmp_path):
     assert sorted(rows_of(read_edges(other))) == sorted(ROWS)
     export_graph(folder, tmp_path / "graph.parquet", "parquet")
     assert rows_of(pq.read_table(tmp_path / "graph.parquet")) == ROWS
-    plot_graph(folder, tmp_path / "graph.svg")
+    plot_graph(other, tmp_path / "graph.svg")
     assert (tmp_path / "graph.svg").exists()
 
 
