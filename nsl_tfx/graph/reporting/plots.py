@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.graph.reporting.measured import AnyGraph, info_of, weights_of
+from nsl_tfx.graph.reporting.wording import count_of
 from nsl_tfx.io.paths import path_text
 from nsl_tfx.io.publishing import published
 
@@ -61,12 +62,13 @@ def plot_graph(graph: AnyGraph, path: str | os.PathLike[str]) -> None:
     Raises:
         FileNotFoundError: The folder holds no whole graph.
         TypeError: It is no graph, or the picture's name is no path.
-        ValueError: A file is damaged, the graph in memory has no node, or the picture's name ends
-            otherwise.
+        ValueError: A file is damaged, the graph in memory has no node, that in the folder was
+            written without metrics, or the picture's name ends otherwise.
     """
     path = path_text(path, "path")
     form = check_picture(path)
     info = info_of(graph)
+    _check_metrics(info)
     # Figures made without pyplot need no display and leave no state behind.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -124,6 +126,16 @@ def bars_between(bins: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(np.maximum(bins**2 - 0.25, 0.5))
 
 
+def _check_metrics(info: Mapping[str, Any]) -> None:
+    metrics = info.get("metrics") or {}
+    missing = [name for name in ("degree_histogram", "weight_quantiles") if name not in metrics]
+    if missing:
+        raise ValueError(
+            f"Expected a graph whose metrics are known. Received one without {missing[0]}. Plot "
+            "it in memory, where it is measured: Graph(graph.ids, graph.edges), of read_graph."
+        )
+
+
 def _draw_degrees(axes: Any, info: Mapping[str, Any]) -> None:
     metrics = info["metrics"]
     outgoing = _degrees(metrics["degree_histogram"])
@@ -149,7 +161,7 @@ def _draw_degrees(axes: Any, info: Mapping[str, Any]) -> None:
         _count_in_integers(axes.xaxis)
     _scale_counts(axes, np.concatenate(heights), _MAX_DEGREE_RATIO)
     axes.set(
-        title=f"Degrees of {info['nodes']:,} nodes",
+        title=f"Degrees of {count_of(info['nodes'], 'node')}",
         xlabel="edges of a node" + (_name_isolated(series) if wide else ""),
         ylabel="nodes in each bar" if wide else "nodes",
     )
@@ -158,7 +170,7 @@ def _draw_degrees(axes: Any, info: Mapping[str, Any]) -> None:
 
 
 def _draw_weights(axes: Any, graph: AnyGraph, info: Mapping[str, Any]) -> None:
-    axes.set(title=f"Weights of {info['edges']:,} edges", xlabel="weight", ylabel="edges")
+    axes.set(title=f"Weights of {count_of(info['edges'], 'edge')}", xlabel="weight", ylabel="edges")
     quantiles = info["metrics"]["weight_quantiles"]
     if not quantiles:
         axes.text(0.5, 0.5, "no edges", ha="center", va="center", transform=axes.transAxes)

@@ -73,6 +73,17 @@ def test_titles_count_and_isolated_nodes_are_named(tmp_path):
     assert any("not shown: 202 from, 3 to" in text for text in texts)
 
 
+def test_titles_of_one(tmp_path):
+    plot_graph(Graph.from_edges(["a"], ["a"]), tmp_path / "x.svg")
+    assert {"Degrees of 1 node", "Weights of 1 edge"} <= {*texts_of(tmp_path / "x.svg")}
+
+
+def test_a_folder_without_metrics_is_named(tmp_path):
+    write_graph(tmp_path / "graph", [b"a"], EdgeList.concatenate([]), {})
+    with pytest.raises(ValueError, match="without degree_histogram"):
+        plot_graph(tmp_path / "graph", tmp_path / "x.svg")
+
+
 @pytest.mark.parametrize("largest", [1, 2, 60, 61, 1000, 10**7])
 def test_bins_hold_every_degree_once(largest):
     bins = degree_bins(largest)

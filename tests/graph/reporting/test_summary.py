@@ -12,7 +12,7 @@ from nsl_tfx.graph import (
     read_graph,
     write_graph,
 )
-from nsl_tfx.graph.reporting.summary import summarize, summary_rows
+from nsl_tfx.graph.reporting.summary import Summary, summarize, summary_rows
 
 EDGE_OF_NODES = ["without", "an", "edge"]
 EDGES = EdgeList([0, 1, 0, 2], [1, 0, 2, 0], [0.5, 0.5, 0.25, 0.25])
@@ -73,6 +73,24 @@ def test_directed_graphs_and_loops():
             "2, the largest of 50,000 nodes (>99.9 %)",
         ),
         ({"recall": {"share": 0.5, "nodes": 1000}}, "recall", "50.0 %; measured on 1,000 nodes"),
+        ({"recall": {"share": 1.0, "low": 0.0, "high": 1.0, "nodes": 1}}, "recall", "not measured"),
+        (
+            {"metrics": {**described()["metrics"], "weight_quantiles": {"0.0": 1.0, "1.0": 1.0}}},
+            "weights",
+            "all 1",
+        ),
+        (
+            {"metrics": {**described()["metrics"], "weight_quantiles": {"0.0": 0.5,
+                                                                        "1.0": 12345.0}}},
+            "weights",
+            "min 0.5, max 12,345",
+        ),
+        (
+            {"metrics": {**described()["metrics"], "mean_degree": 1234.5}},
+            "edges of a node",
+            "mean 1,234, median",
+        ),
+        ({"config": {"num_neighbors": 1000}}, "method", "exact, num neighbors 1,000"),
         ({"recall": {"share": None}, "method": "exact"}, "method", "exact, similarity cosine"),
         (
             {"method": "approximate", "rounds": 6, "config": {"random_seed": 3}},
@@ -119,9 +137,10 @@ def test_what_is_not_known_is_left_out():
 
 
 def texts_of(graph):
+    """The words of each line of a graph's summary, or of a summary's rows."""
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(summarize(graph))
+        console.print(Summary(graph) if isinstance(graph, tuple) else summarize(graph))
     return [line.split() for line in capture.get().splitlines()]
 
 
@@ -152,6 +171,21 @@ def test_a_graph_that_was_just_built():
 def test_what_cannot_be_summarized(graph, error, text):
     with pytest.raises(error, match=text):
         summarize(graph)
+
+
+def test_a_summary_shows_itself_everywhere():
+    summary = summarize(Graph.from_edges(["a", "[b]"], ["[b]", "a"]))
+    lines = str(summary).splitlines()
+    assert lines[:2] == ["nodes             2", "edges             2, joining 1 pair both ways"]
+    assert repr(summary) == str(summary)
+    assert [line.split() for line in lines] == texts_of(summary.rows)
+    notebook = summary._repr_mimebundle_()
+    assert "joining 1 pair" in notebook["text/plain"]
+    assert "joining 1 pair" in notebook["text/html"]
+
+
+def test_names_that_look_like_tags_are_shown():
+    assert texts_of((("unknown ids", "1, such as '[bold]'"),))[0][-1] == "'[bold]'"
 
 
 def test_the_table_of_a_folder(tmp_path):
