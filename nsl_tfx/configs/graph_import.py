@@ -13,7 +13,7 @@ class GraphFormat(Choice):
     `tsv` is NSL's form: source, target and perhaps a weight, parted by tabs, without quotes or a
     header. `csv` has quotes as RFC 4180 and a header. `parquet` has a column each. `examples` are
     TFRecords with a tf.Example an edge, as TF-GNN writes them. `auto` tells by the file's ending,
-    before that of a compression: `.tsv` and `.txt`, `.csv`, `.parquet`, `.tfrecord` and
+    before that of a compression: `.tsv` and `.txt`, `.csv`, `.parquet`, `.tfr`, `.tfrecord` and
     `.tfrecords`.
     """
 

@@ -14,6 +14,7 @@ from nsl_tfx.graph.building.blocks import Block, join_blocks, read_blocks
 from nsl_tfx.graph.building.dimensions import choose_dimension, count_dimensions
 from nsl_tfx.graph.examples.feature_names import absent_feature
 from nsl_tfx.io import RecordBlock, read_record_blocks
+from nsl_tfx.io.missing import why_no_file
 from nsl_tfx.tools.progress import Advance, progress
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -53,14 +54,10 @@ def find_files(paths: Paths) -> list[str]:
 
 
 def _no_file(path: str) -> FileNotFoundError:
-    if "://" not in path and os.path.isdir(path):
-        text = f"Received: {path!r}, which is a folder. Say which of its files: "
-        return FileNotFoundError(f"Expected a file. {text}{os.path.join(path, '*')!r}.")
-    if glob.has_magic(path):
+    if glob.has_magic(path) and not os.path.exists(path):
         text = f"Expected a glob that matches files. Received: {path!r}, which matches none."
-    else:
-        text = f"Expected a file. Received: {path!r}, but there is no such file."
-    return FileNotFoundError(f"{text} Check the path.")
+        return FileNotFoundError(f"{text} Check the path.")
+    return FileNotFoundError(f"Expected a file. Received: {path!r}, {why_no_file(path)}")
 
 
 def check_output(output: str, inputs: Iterable[str]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nsl_tfx.configs import GraphFormat, GraphImportConfig
 from nsl_tfx.graph.examples.columns import read_ids, read_single_values
 from nsl_tfx.graph.examples.feature_names import absent_feature
 from nsl_tfx.graph.finishing.nodes import code_labels, coded_nodes, node_batch
 from nsl_tfx.graph.importing.edge_files import EdgeFile, find_edge_files
+from nsl_tfx.graph.importing.edge_files.parquet import count_rows
 from nsl_tfx.graph.importing.edge_files.streams import COMPRESSIONS, read_chunks
 from nsl_tfx.graph.importing.whole import import_graph
 from nsl_tfx.io import RecordBlock, read_record_blocks
@@ -65,7 +65,7 @@ def foresee_import(files: Sequence[EdgeFile]) -> str:
 def _guess_edges(file: EdgeFile) -> float:
     path = file.path
     if file.format is GraphFormat.PARQUET:
-        return 0 if "://" in path else pq.ParquetFile(path).metadata.num_rows
+        return 0 if "://" in path or path.endswith(tuple(COMPRESSIONS)) else count_rows(path)
     size = estimate_content_bytes(path)
     if any(path.endswith(ending) for ending in COMPRESSIONS if ending != ".gz"):
         size *= _LIKELY_RATIO

@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import io
+import os
 from collections import Counter
 
 import numpy as np
@@ -408,7 +409,13 @@ def test_examples_may_have_integer_ids_and_no_weights(tmp_path):
 def test_missing_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"match .*nothing\*\.tsv.*no such file"):
         find_edge_files([str(tmp_path / "nothing*.tsv")])
-    with pytest.raises(FileNotFoundError, match=r"a glob of the folder's files"):
+    with pytest.raises(FileNotFoundError, match=r"is a folder\. Say which of its files"):
+        find_edge_files([str(tmp_path)])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError, match=r"is a pipe or a device\. Write it to a file"):
+        find_edge_files([str(tmp_path / "pipe")])
+    (tmp_path / "graph.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"folder of a graph\. .* nsl-tfx graph export"):
         find_edge_files([str(tmp_path)])
 
 

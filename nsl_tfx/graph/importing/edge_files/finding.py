@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from nsl_tfx.configs import GraphFormat
+from nsl_tfx.graph.files import INFO_FILE
 from nsl_tfx.graph.importing.edge_files.streams import COMPRESSIONS
+from nsl_tfx.io import storage
 from nsl_tfx.io.file_changes import match_files
+from nsl_tfx.io.missing import why_no_file
 
 _ENDINGS = {
     ".tsv": GraphFormat.TSV,
     ".txt": GraphFormat.TSV,
     ".csv": GraphFormat.CSV,
     ".parquet": GraphFormat.PARQUET,
+    ".tfr": GraphFormat.EXAMPLES,
     ".tfrecord": GraphFormat.EXAMPLES,
     ".tfrecords": GraphFormat.EXAMPLES,
 }
@@ -49,15 +54,38 @@ def find_edge_files(
     for pattern in patterns:
         found = match_files(pattern)
         if not found:
-            raise FileNotFoundError(
-                f"Expected files of edges that match {pattern}. Received: no such file. Check the "
-                "path, or give a glob of the folder's files, such as folder/*.tsv."
-            )
+            raise _no_file(pattern)
         paths.update(found)
     return [
         EdgeFile(path, _format_of(path) if file_format is GraphFormat.AUTO else file_format)
         for path in sorted(paths)
     ]
+
+
+def _no_file(pattern: str) -> FileNotFoundError:
+    expected = "Expected a file of edges."
+    if not storage.is_remote(pattern) and storage.is_folder(pattern):
+        check_no_graph(pattern, expected)
+    if storage.is_remote(pattern) or not os.path.exists(pattern):
+        return FileNotFoundError(
+            f"Expected files of edges that match {pattern}. Received: no such file. Check the "
+            "path, or give a glob of the folder's files, such as folder/*.tsv."
+        )
+    return FileNotFoundError(f"{expected} Received: {pattern!r}, {why_no_file(pattern)}")
+
+
+def check_no_graph(path: str, expected: str) -> None:
+    """Raises FileNotFoundError where a path is that of a graph's folder instead of a file.
+
+    Args:
+        path: Local, or with a scheme such as `gs://`.
+        expected: A sentence that says what it should be.
+    """
+    if path and storage.exists(storage.join(path, INFO_FILE)):
+        raise FileNotFoundError(
+            f"{expected} Received: {path!r}, which is the folder of a graph. Write its edges to a "
+            f"file first: nsl-tfx graph export {shlex.quote(path)} graph.tsv --to tsv."
+        )
 
 
 def _format_of(path: str) -> GraphFormat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,18 +32,35 @@ def read_parquet(path: str, config: GraphImportConfig) -> Iterator[EdgeRows]:
             neither text, bytes nor integers, or weights that are no numbers.
     """
     first = 0
+    with _faults_named(path), pq.ParquetFile(_source(path)) as file:
+        names = file.schema_arrow.names
+        columns = find_columns(names, config, path)
+        places = [columns.source, columns.target]
+        if columns.weight is not None:
+            places.append(columns.weight)
+        chosen = [names[place] for place in places]
+        for batch in file.iter_batches(_ROWS_IN_BLOCK, columns=chosen):
+            by_name = [batch.column(batch.schema.names.index(name)) for name in chosen]
+            yield _rows(by_name, chosen, path, first)
+            first += batch.num_rows
+
+
+def count_rows(path: str) -> int:
+    """Returns how many rows a local Parquet file says that it has.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged or no Parquet file.
+    """
+    with _faults_named(path), pq.ParquetFile(_source(path)) as file:
+        return int(file.metadata.num_rows)
+
+
+@contextlib.contextmanager
+def _faults_named(path: str) -> Iterator[None]:
+    """Turns what Arrow says of a file into an error that names it."""
     try:
-        with pq.ParquetFile(_source(path)) as file:
-            names = file.schema_arrow.names
-            columns = find_columns(names, config, path)
-            places = [columns.source, columns.target]
-            if columns.weight is not None:
-                places.append(columns.weight)
-            chosen = [names[place] for place in places]
-            for batch in file.iter_batches(_ROWS_IN_BLOCK, columns=chosen):
-                by_name = [batch.column(batch.schema.names.index(name)) for name in chosen]
-                yield _rows(by_name, chosen, path, first)
-                first += batch.num_rows
+        yield
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
