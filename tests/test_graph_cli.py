@@ -230,6 +230,27 @@ def test_packing_what_was_exported(examples, folder, tmp_path):
     assert features["NL_num_nbrs"].int64_list.value == [2]
 
 
+def test_an_empty_graph_is_told_of(examples, tmp_path):
+    (tmp_path / "x.tsv").write_text("")
+    output = succeed("pack", examples, "", tmp_path / "x.tsv", tmp_path / "y")
+    assert output.endswith("with 0 neighbors, 30 of them without one; the graph has no edges.\n")
+
+
+def test_a_graphs_folder_is_no_file_of_edges(examples, folder, tmp_path):
+    for command in (["pack", examples, "", folder, tmp_path / "y"],
+                    ["import", folder, "--output", tmp_path / "y"]):  # fmt: skip
+        result = invoke(*command)
+        assert result.exit_code == 1
+        assert f"nsl-tfx graph export {folder} graph.tsv --to tsv." in result.output
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 and no more")
+    result = invoke("import", tmp_path / "x.parquet", "--output", tmp_path / "y")
+    assert result.exit_code == 1
+    assert f"Error: Expected {tmp_path}/x.parquet to be a Parquet file." in result.output
+
+
 GRAPH_COMMANDS = ["build", "import", "stats", "pack", "export"]
 
 

@@ -24,6 +24,7 @@ from nsl_tfx.tools.progress import Advance, progress
 from nsl_tfx.tools.tsv_edges import read_tsv_edges
 
 _ROWS_AT_ONCE = 1 << 10
+_FILES_SHOWN = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,18 +36,22 @@ class PackCounts:
         neighbors: Neighbors in all of them.
         alone: Examples without a neighbor.
         dangling: Edges of which an end has no example.
+        edges: Edges of the graph.
     """
 
     examples: int
     neighbors: int
     alone: int
     dangling: int
+    edges: int
 
     def __str__(self) -> str:
         text = (
             f"{count_of(self.examples, 'example')} with {count_of(self.neighbors, 'neighbor')}, "
             f"{self.alone:,} of them without one"
         )
+        if not self.edges:
+            return f"{text}; the graph has no edges"
         if not self.dangling:
             return text
         return f"{text}; {count_of(self.dangling, 'edge')} left out for want of an example"
@@ -64,6 +69,7 @@ class JoinedFiles:
         target: Of its end.
         weight: float64 `[edges]`.
         dangling: How many of the files' edges have an end without an example.
+        num_edges: How many edges the files hold.
     """
 
     records: Sequence[bytes]
@@ -73,6 +79,7 @@ class JoinedFiles:
     target: NDArray[np.int64]
     weight: NDArray[np.float64]
     dangling: int
+    num_edges: int
 
     @classmethod
     def read(
@@ -93,10 +100,15 @@ class JoinedFiles:
             add_undirected_edges: Whether each edge counts in both directions.
 
         Raises:
-            ValueError: A file is damaged, a record or a line is wrong, or two examples of one kind
-                have one id; or no example has an id of the graph's.
+            ValueError: No example is labeled, a file is damaged, a record or a line is wrong, or
+                two examples of one kind have one id; or no example has an id of the graph's.
         """
         ids, records = _read_examples(labeled, id_feature)
+        if not ids:
+            listed = ", ".join(labeled[:_FILES_SHOWN])
+            raise ValueError(
+                f"Expected labeled examples in {listed}. Received none. Name files that hold some."
+            )
         more_ids, more_records = _read_examples(unlabeled, id_feature)
         known = set(ids)
         for identity, record in zip(more_ids, more_records, strict=True):
@@ -123,7 +135,16 @@ class JoinedFiles:
         joined = (source >= 0) & (target >= 0)
         dangling = int((~joined[: len(edges.weight)]).sum())
         kept = joined & (source < num_labeled)
-        return cls(records, num_labeled, node, source[kept], target[kept], weight[kept], dangling)
+        return cls(
+            records,
+            num_labeled,
+            node,
+            source[kept],
+            target[kept],
+            weight[kept],
+            dangling,
+            len(edges.weight),
+        )
 
     def choose(self, max_neighbors: int | None) -> NDArray[np.int64]:
         """Returns the edges to the neighbors that are packed, best first for each example.
@@ -138,7 +159,7 @@ class JoinedFiles:
     def count(self, chosen: NDArray[np.int64]) -> PackCounts:
         """Returns what packing the chosen edges makes."""
         alone = self.num_labeled - len(np.unique(self.source[chosen]))
-        return PackCounts(self.num_labeled, len(chosen), alone, self.dangling)
+        return PackCounts(self.num_labeled, len(chosen), alone, self.dangling, self.num_edges)
 
     def pack(self, chosen: NDArray[np.int64], advance: Advance) -> Iterator[bytes]:
         """Yields the labeled examples with their neighbors.

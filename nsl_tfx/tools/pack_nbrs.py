@@ -51,10 +51,10 @@ def pack_nbrs(
 
     Raises:
         FileNotFoundError: A path names no file.
-        ValueError: A file is damaged, a record is no tf.Example or has no id, two examples of one
-            kind have one id, or a new feature's name is taken; the message says where. A feature
-            of a neighbor that is called `weight` is one: it would replace the edge's weight. Or the
-            output is one of the inputs.
+        ValueError: There is no labeled example, a file is damaged, a record is no tf.Example or has
+            no id, two examples of one kind have one id, or a new feature's name is taken; the
+            message says where. A feature of a neighbor that is called `weight` is one: it would
+            replace the edge's weight. Or the output is one of the inputs.
     """
     pack_files(
         labeled_examples_path,
@@ -86,7 +86,7 @@ def pack_files(
     check_max_neighbors(max_nbrs)
     labeled = find_files(labeled_examples_path)
     unlabeled = find_files(unlabeled_examples_path) if unlabeled_examples_path else []
-    graph = find_files(graph_path)
+    graph = _find_graph(graph_path)
     output = os.fspath(output_training_data_path)
     check_output(output, [*labeled, *unlabeled, *graph])
     tell(describe_files([*labeled, *unlabeled]))
@@ -98,6 +98,16 @@ def pack_files(
     ):
         write_records_to(file, joined.pack(chosen, advance), output.endswith(".gz"))
     return joined.count(chosen)
+
+
+def _find_graph(paths: Paths) -> list[str]:
+    from nsl_tfx.graph.importing.edge_files.finding import check_no_graph
+    from nsl_tfx.tools.embeddings import find_files
+
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    for path in given:
+        check_no_graph(os.fspath(path), "Expected a TSV file of edges.")
+    return find_files(given)
 
 
 _UNDIRECTED = "add_undirected_edges"

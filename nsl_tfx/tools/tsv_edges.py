@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shlex
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from nsl_tfx.io.arrow_input import arrow_input
 from nsl_tfx.tools.graph_utils import read_tsv_graph
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_PARQUET_MAGIC = b"PAR1"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BYTES_IN_BLOCK = 16 << 20
 
@@ -79,6 +81,7 @@ def _read_regular(path: str) -> TextEdges | None:
             ) from error
     content = content.removeprefix(_BYTE_ORDER_MARK)
     first = content.partition(b"\n")[0]
+    _check_form(path, first)
     columns = first.count(b"\t") + 1
     # A lone carriage return may be part of an id, where Arrow takes it for a line's end.
     if columns not in (2, 3) or b"\r" in content:
@@ -102,6 +105,21 @@ def _read_regular(path: str) -> TextEdges | None:
     if not np.isfinite(weight).all() or any(_has_empty(ids) for ids in (source, target)):
         return None
     return TextEdges(source, target, weight)
+
+
+def _check_form(path: str, first: bytes) -> None:
+    """Raises ValueError where a file begins as one of another form does."""
+    if first.startswith(_PARQUET_MAGIC):
+        form = "a Parquet file"
+    elif b"," in first and b"\t" not in first:
+        form = "lines parted by commas"
+    else:
+        return
+    raise ValueError(
+        f"Expected {path} to hold lines of source, target and perhaps weight, parted by tabs. "
+        f"Received: {form}. Turn it into TSV first: nsl-tfx graph import {shlex.quote(path)} "
+        "--output graph --directed, then nsl-tfx graph export graph graph.tsv --to tsv."
+    )
 
 
 def _has_empty(ids: pa.ChunkedArray) -> bool:

@@ -159,7 +159,7 @@ WEIGHTS = st.sampled_from([0.25, 0.5, 1.0, -3.0])
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    st.lists(IDS, unique=True, max_size=6),
+    st.lists(IDS, unique=True, min_size=1, max_size=6),
     st.lists(IDS, unique=True, max_size=6),
     st.lists(st.tuples(IDS, IDS, WEIGHTS), max_size=30),
     st.booleans(),
@@ -295,7 +295,20 @@ def test_a_graph_of_other_ids_is_refused(pack):
         ValueError, match=r"none of whose .*'x', b?'z'; .*'id', .*'a', .*'b'.* Name"
     ):
         pack(LABELED, UNLABELED, "x\ty\nz\tx\n")
-    assert len(pack([], [], "x\ty\n")) == 0
+
+
+def test_no_examples_are_refused(pack):
+    with pytest.raises(ValueError, match=r"Expected labeled examples in .*labeled\.tfr\."):
+        pack([], UNLABELED, "x\ty\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(b"PAR1...", "a Parquet file"), (b"a,b,1\n", "lines parted by commas")]
+)
+def test_a_graph_in_another_form_is_told(tmp_path, content, text):
+    (tmp_path / "graph").write_bytes(content)
+    with pytest.raises(ValueError, match=f"Received: {text}. Turn it into TSV first: nsl-tfx"):
+        read_tsv_edges([str(tmp_path / "graph")])
 
 
 def test_quotes_and_commas_are_parts_of_ids(tmp_path):
