@@ -144,7 +144,7 @@ def test_the_graph_programs_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Graph.from_edges([b"a", b"b"], [b"b", b"c"], [0.5, 0.25]).write("graph")
     names = {}
-    exec(code_with("to_pandas()", README), names)
+    exec(code_with("to_pandas(", README), names)
     assert len(names["frame"]) == 2
     exec(code_with("plot_graph(", GRAPHS), {})
     assert (tmp_path / "graph.svg").exists()

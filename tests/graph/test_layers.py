@@ -24,7 +24,7 @@ ROOMS = {
     "exporting": set(),
     IN_MEMORY: {"measuring"},
     "finishing": {"measuring"},
-    "building": {"examples", "finishing", "measuring", "search"},
+    "building": {"examples", "finishing", "measuring", "search", IN_MEMORY},
     "importing": {"examples", "finishing", IN_MEMORY},
     "joining": {"examples"},
     "identifying": {"examples"},

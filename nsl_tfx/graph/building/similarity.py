@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nsl_tfx.configs import SimilarityGraphConfig
+from nsl_tfx.configs.base import require_config
 from nsl_tfx.graph.building.bucketing import make_plan
 from nsl_tfx.graph.building.searching import search_in_rounds, search_whole
 from nsl_tfx.graph.edges import EdgeList, symmetrize
+from nsl_tfx.graph.graph import Graph
 from nsl_tfx.graph.ids import as_list, encode_ids
 from nsl_tfx.graph.naming import name_some
 from nsl_tfx.graph.search.nearest import edges_of_keys
@@ -46,6 +48,13 @@ class SimilarityGraph:
         # Not the ids and arrays, of which there may be millions.
         return f"SimilarityGraph(nodes={len(self.ids)}, edges={len(self.edges)})"
 
+    def to_graph(self) -> Graph:
+        """Returns the graph without its rows' order: to write, or for other libraries.
+
+        Its `info` tells how the neighbors were found, and what was dropped.
+        """
+        return Graph(self.ids, self.edges, {**self.search, "drops": dict(self.drops)})
+
 
 def build_similarity_graph(
     ids: Sequence[bytes] | Sequence[str] | Sequence[int] | NDArray[Any],
@@ -61,7 +70,8 @@ def build_similarity_graph(
     Args:
         ids: One id a row, each once, none empty: bytes; text, which becomes UTF-8; or integers,
             which become their digits.
-        vectors: The embeddings, `[rows, dimension]`, taken as float32.
+        vectors: The embeddings, `[rows, dimension]`, taken as float32. No rows give a graph without
+            nodes, which nothing else takes.
         config: Similarity, number of neighbors, threshold, method and symmetrization.
         advance: Called with the share of the search done since its last call.
 
@@ -69,7 +79,8 @@ def build_similarity_graph(
         The graph; the same to the byte whatever the order of the rows.
 
     Raises:
-        TypeError: An id is neither bytes, text nor an integer.
+        TypeError: An id is neither bytes, text nor an integer; the ids have no order, as a set's;
+            the vectors are no real numbers; or `config` is no SimilarityGraphConfig.
         ValueError: An id is empty or comes twice, a vector is infinite, not a number, too large or,
             for cosine similarity, zero, or the vectors are no matrix with a row an id; or the
             method is `exact` and does not fit `worker_memory_mb`.
@@ -80,9 +91,8 @@ def build_similarity_graph(
         >>> [(graph.ids[s], graph.ids[t]) for s, t in zip(graph.edges.source, graph.edges.target)]
         [(b'a', b'c'), (b'b', b'c'), (b'c', b'a'), (b'c', b'b')]
     """
-    names: list[Any] = list(ids)
-    if not all(isinstance(one, bytes) for one in names):
-        names = as_list(encode_ids(ids, "ids"))
+    config = require_config("config", config, SimilarityGraphConfig)
+    names = _names_of(ids)
     vectors = check_vectors(names, vectors, config.similarity)
     order = check_ids(names)
     if not (order[1:] > order[:-1]).all():
@@ -98,6 +108,18 @@ def build_similarity_graph(
     drops["not_mutual"] = max(0, len(similar) - len(edges))
     warn_of_missed_recall(search, config.target_recall)
     return SimilarityGraph(names, order, edges, drops, search)
+
+
+def _names_of(ids: Any) -> list[bytes]:
+    if isinstance(ids, (str, bytes, Set, Mapping)) or not hasattr(ids, "__len__"):
+        raise TypeError(
+            "Expected ids to be a sequence or an array, an id a row of the vectors. Received: "
+            f"{type(ids).__name__}. Pass a list whose order is that of the vectors."
+        )
+    names = list(ids)
+    if not all(isinstance(one, bytes) for one in names):
+        names = as_list(encode_ids(ids, "ids"))
+    return names
 
 
 def _keep_similar(

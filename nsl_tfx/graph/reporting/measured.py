@@ -32,15 +32,14 @@ def info_of(graph: AnyGraph) -> dict[str, Any]:
     """
     if isinstance(graph, (str, os.PathLike)):
         return check_files(os.fspath(graph))
-    if isinstance(graph, Graph):
-        known, nodes = dict(graph.info), len(graph.ids) + graph.unnamed_nodes
-    elif isinstance(graph, SimilarityGraph):
-        known, nodes = {**graph.search, "drops": dict(graph.drops)}, len(graph.ids)
-    else:
+    if isinstance(graph, SimilarityGraph):
+        graph = graph.to_graph()
+    if not isinstance(graph, Graph):
         raise TypeError(
             "Expected a graph: the folder of its files, a Graph or a SimilarityGraph. Received: "
             f"{type(graph).__name__}."
         )
+    known, nodes = dict(graph.info), len(graph.ids) + graph.unnamed_nodes
     if "metrics" not in known:
         known["metrics"] = measure_graph(nodes, graph.edges).to_dict()
     return {**known, "nodes": nodes, "edges": len(graph.edges)}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nsl_tfx.configs import Similarity
+from nsl_tfx.configs.base import require_choice, require_number
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.search.comparing import BLOCK, Scratch
 from nsl_tfx.graph.search.exact import by_distance
@@ -45,15 +46,21 @@ def similar_pairs(
         An edge for each pair, from the lower row to the higher one, sorted by both.
 
     Raises:
-        ValueError: The vectors are no matrix, or one of them cannot be compared; or there is no
-            such similarity.
+        TypeError: The threshold or `threads` is no such number, or the vectors hold none.
+        ValueError: The vectors are no matrix, or one of them cannot be compared; there is no such
+            similarity; the threshold is above what a weight can be, or not finite; or `threads` is
+            below 1.
 
     Example:
         >>> pairs = similar_pairs(np.array([[1, 0], [1, 1], [0, 1]], np.float32), 0.7)
         >>> pairs.source.tolist(), pairs.target.tolist()
         ([0, 1], [1, 2])
     """
-    similarity = Similarity(similarity)
+    similarity = require_choice("similarity", similarity, Similarity)
+    threshold = require_number("threshold", threshold, float, le=similarity.bounds[1])
+    threads = (
+        default_threads() if threads is None else require_number("threads", threads, int, ge=1)
+    )
     points = Points(check_rows(vectors, similarity), similarity)
     count = len(points)
     everything = np.arange(count)
@@ -81,7 +88,7 @@ def similar_pairs(
             found.append(part)
         advance(1 / blocks_pairs)
 
-    run_all(compare, by_distance(len(blocks)), default_threads() if threads is None else threads)
+    run_all(compare, by_distance(len(blocks)), threads)
     edges = EdgeList.concatenate(found)
     return edges.select(np.lexsort((edges.target, edges.source)))
 

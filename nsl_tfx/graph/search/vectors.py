@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 
 from nsl_tfx.configs import Similarity
 from nsl_tfx.graph.naming import name_some
@@ -42,11 +44,10 @@ def check_vectors(
         similarity: How they are to be compared.
 
     Raises:
+        TypeError: They are no real numbers.
         ValueError: The vectors are no matrix with a row an id, or one of them cannot be compared.
     """
-    # What is out of float32's range becomes infinite here and is named below.
-    with np.errstate(over="ignore"):
-        matrix = np.asarray(vectors).astype(np.float32, copy=False)
+    matrix = _real_numbers(vectors)
     if not len(ids):
         return matrix.reshape(0, 1)
     if matrix.ndim != 2 or matrix.shape[0] != len(ids) or not matrix.shape[1]:
@@ -68,10 +69,10 @@ def check_rows(vectors: ArrayLike, similarity: Similarity) -> NDArray[np.float32
         similarity: How they are to be compared.
 
     Raises:
+        TypeError: They are no real numbers.
         ValueError: The vectors are no matrix of numbers, or one of them cannot be compared.
     """
-    with np.errstate(over="ignore"):
-        matrix = np.ascontiguousarray(vectors, np.float32)
+    matrix = np.ascontiguousarray(_real_numbers(vectors))
     if matrix.ndim != 2:
         raise ValueError(
             f"Expected vectors of shape [rows, dimension]. Received shape: {list(matrix.shape)}."
@@ -80,6 +81,34 @@ def check_rows(vectors: ArrayLike, similarity: Similarity) -> NDArray[np.float32
         if bad.any():
             raise invalid_vectors(cause, [b"row %d" % row for row in np.flatnonzero(bad)])
     return matrix
+
+
+def _real_numbers(vectors: Any) -> NDArray[np.float32]:
+    if issparse(vectors):
+        raise TypeError(
+            "Expected vectors as a dense array. Received a sparse matrix of SciPy. Convert it with "
+            "vectors.toarray()."
+        )
+    try:
+        given = np.asarray(vectors)
+    except ValueError as error:
+        raise ValueError(
+            "Expected vectors of one length. Received rows of different ones. Pad them, or leave "
+            "out those of another length."
+        ) from error
+    try:
+        # Complex numbers, texts and times would be taken for numbers too. Not all others are known:
+        # bfloat16 is of the kind that NumPy has for what it does not know.
+        if given.dtype.kind in "cSUmM":
+            raise TypeError
+        # What is out of float32's range becomes infinite here and is named later.
+        with np.errstate(over="ignore"):
+            return given.astype(np.float32, copy=False)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "Expected vectors of real numbers, [rows, dimension]. Received: "
+            f"{given.dtype} of shape {list(given.shape)}. Convert them to an array of floats."
+        ) from error
 
 
 def invalid_vectors(cause: str, ids: Sequence[bytes], place: str = "") -> ValueError:

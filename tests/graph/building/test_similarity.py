@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from nsl_tfx.configs import SimilarityGraphConfig
-from nsl_tfx.graph import build_similarity_graph
+from nsl_tfx.graph import build_similarity_graph, read_graph_info
 
 CONFIG = SimilarityGraphConfig(embedding_feature="x", num_neighbors=4)
 
@@ -142,3 +143,38 @@ def test_ids_of_another_kind_are_refused():
         build_similarity_graph(
             ["a", 1.5], [[1.0], [2.0]], SimilarityGraphConfig(embedding_feature="x")
         )
+
+
+@pytest.mark.parametrize(
+    ("argument", "error", "message"),
+    [
+        ({"ids": {"a", "b"}}, TypeError, "ids to be a sequence .* Received: set"),
+        ({"ids": {"a": 1, "b": 2}}, TypeError, "ids to be a sequence .* Received: dict"),
+        ({"ids": iter(["a", "b"])}, TypeError, "ids to be a sequence .* Received: list_iterator"),
+        ({"ids": "ab"}, TypeError, "ids to be a sequence .* Received: str"),
+        ({"ids": None}, TypeError, "ids to be a sequence .* Received: NoneType"),
+        ({"vectors": [[1j], [2.0]]}, TypeError, "vectors of real numbers.* Received: complex128"),
+        ({"vectors": [["x"], ["y"]]}, TypeError, "vectors of real numbers.* Received: <U1"),
+        ({"vectors": [[None], ["y"]]}, TypeError, "vectors of real numbers.* Received: object"),
+        ({"vectors": [[1.0], [2.0, 3.0]]}, ValueError, "vectors of one length"),
+        ({"vectors": sparse.csr_array([[1.0], [2.0]])}, TypeError, "vectors as a dense array"),
+        ({"config": {"num_neighbors": 1}}, TypeError, "config to be a SimilarityGraphConfig"),
+        ({"config": None}, TypeError, "config to be a SimilarityGraphConfig"),
+    ],
+)
+def test_what_is_no_such_argument_is_named(argument, error, message):
+    given = {"ids": ["a", "b"], "vectors": [[1.0], [2.0]], "config": CONFIG, **argument}
+    with pytest.raises(error, match=f"Expected {message}"):
+        build_similarity_graph(**given)
+
+
+def test_it_leads_to_a_graph(tmp_path):
+    built = build_similarity_graph(IDS, VECTORS, CONFIG.replace(similarity_threshold=0.9))
+    graph = built.to_graph()
+    assert named_edges(graph) == named_edges(built)
+    assert graph.ids == built.ids
+    graph.write(tmp_path)
+    info = read_graph_info(tmp_path)
+    assert (info["nodes"], info["drops"]) == (4, built.drops)
+    assert info["method"] == built.search["method"]
+    assert info["metrics"]["isolated_nodes"] == 1

@@ -46,3 +46,23 @@ def test_equals_the_definition(name, similarity, thresholds, dense, monkeypatch)
         received = list(zip(*ends, found.weight.tolist(), strict=True))
         assert received == expected(VECTORS[name], threshold, similarity)
         assert sum(steps) == pytest.approx(1 if len(VECTORS[name]) else 0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "error", "message"),
+    [
+        ({"threshold": float("nan")}, ValueError, "threshold to be finite. Received: .*nan"),
+        ({"threshold": None}, TypeError, "threshold to be float. Received: None"),
+        ({"threshold": "0.5"}, TypeError, "threshold to be float. Received: '0.5'"),
+        ({"threshold": 2}, ValueError, "threshold <= 1.0. Received: threshold=2"),
+        ({"threshold": 1.5, "similarity": "euclidean"}, ValueError, "threshold <= 1"),
+        ({"similarity": "dot"}, ValueError, "similarity to be one of .*'cosine'.* Received: 'dot'"),
+        ({"threads": 0}, ValueError, "threads >= 1. Received: threads=0"),
+        ({"threads": 1.5}, TypeError, "threads to be int. Received: 1.5"),
+        ({"vectors": [[1j, 1]]}, TypeError, "real numbers"),
+    ],
+)
+def test_what_is_no_such_argument_is_named(argument, error, message):
+    given = {"vectors": VECTORS["equal"], "threshold": 0.5, **argument}
+    with pytest.raises(error, match=message):
+        similar_pairs(**given)
