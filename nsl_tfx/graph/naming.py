@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nsl_tfx.io.printable import printable
+
 _SHOWN = 5
 
 
@@ -15,8 +17,7 @@ def name_id(identity: bytes) -> str:
         'Köln' '\xff\n'
     """
     text = identity.decode("utf-8", "backslashreplace")
-    # One by one, since `repr` of the whole would escape the escapes too.
-    return "'" + "".join(one if one.isprintable() else repr(one)[1:-1] for one in text) + "'"
+    return f"'{printable(text)}'"
 
 
 def name_some(ids: Sequence[bytes]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ from nsl_tfx.graph.graph import Graph
 from nsl_tfx.graph.ids import as_list
 from nsl_tfx.graph.importing.edge_files import find_edge_files, read_edge_file
 
+_CAUSES = {
+    "invalid_edges": "that are no edges (invalid_edges)",
+    "self_loops": "from a node to itself (self_loops)",
+}
 # How files are read does not show in the graph: the same edges make the same one.
 _READING = {
     "paths",
@@ -76,7 +80,7 @@ def import_graph(
         max_linked_nodes=2 * len(table) + (0 if nodes is None else len(nodes)) + 1,
     )
     graph = complete_graph(table, nodes, how)
-    check_any(graph.counts.nodes)
+    check_any(graph.counts.nodes, drops)
     labeled = nodes is not None and config.label_feature is not None
     info = describe_counts(graph.counts, how, describe_import(config, drops), labeled)
     ids, edges = graph.ids, graph.edges
@@ -110,10 +114,24 @@ def describe_import(config: GraphImportConfig, drops: dict[str, int]) -> dict[st
     }
 
 
-def check_any(nodes: int) -> None:
-    """Raises ValueError where a graph has no nodes."""
-    if not nodes:
-        raise ValueError(
-            "Expected at least one edge to make a graph of. Received none in any of the files. "
-            "Check that GraphImportConfig.paths names the right ones."
+def check_any(nodes: int, drops: Mapping[str, int] | None = None) -> None:
+    """Raises ValueError where a graph has no nodes.
+
+    Args:
+        nodes: How many it has.
+        drops: How many edges were dropped, by cause; None where that is not known.
+    """
+    if nodes:
+        return
+    if drops and (total := sum(drops.values())):
+        causes = ", ".join(
+            f"{count:,} {_CAUSES[cause]}" for cause, count in sorted(drops.items()) if count
         )
+        raise ValueError(
+            f"Expected at least one edge to make a graph of. Received {total:,}, all of which were "
+            f"dropped: {causes}. Keep such edges, or mend the files."
+        )
+    raise ValueError(
+        "Expected at least one edge to make a graph of. Received none in any of the files. "
+        "Check that GraphImportConfig.paths names the right ones."
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nsl_tfx.graph.reporting.measured import AnyGraph, info_of
 from nsl_tfx.graph.reporting.wording import count_of, short_number
+from nsl_tfx.io.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -216,7 +217,7 @@ def _dangling(metrics: Mapping[str, Any]) -> str:
     dangling = metrics.get("dangling")
     if not dangling:
         return ""
-    shown = ", ".join(dangling["names"])
+    shown = ", ".join(map(printable, dangling["names"]))
     return f"{dangling['ids']:,}, at {count_of(dangling['edges'], 'edge')}, such as {shown}"
 
 

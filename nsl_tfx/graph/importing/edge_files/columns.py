@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nsl_tfx.configs import GraphImportConfig
+from nsl_tfx.io.printable import printable
 
 
 class Columns(NamedTuple):
@@ -94,7 +95,7 @@ def _place(column: int | str, names: Sequence[object], role: str, where: str) ->
         return column
     if column in names and not isinstance(column, int):
         return list(names).index(column)
-    listed = ", ".join(str(name) for name in names)
+    listed = ", ".join(printable(str(name)) for name in names)
     raise ValueError(
         f"Expected the column {column!r} for the {role} in {where}. Received the columns: "
         f"{listed or 'none'}. Name the one that holds it in GraphImportConfig.{role}."

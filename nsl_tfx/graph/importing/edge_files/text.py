@@ -170,7 +170,14 @@ def _columns(path: str, first: _Row, has_header: bool, config: GraphImportConfig
         )
     if has_header:
         names = [field.decode("utf-8", "backslashreplace") for field in fields]
-        return find_columns(names, config, where)
+        try:
+            return find_columns(names, config, where)
+        except ValueError as error:
+            if config.header is not None:
+                raise
+            raise ValueError(
+                f"{error} Or, if that line is an edge already, set header=False."
+            ) from None
     if config.header is None and tuple(field.lower() for field in fields[:2]) == _HEADER:
         listed = ", ".join(map(name_id, fields))
         raise ValueError(
@@ -280,7 +287,7 @@ def _weight(row: _Row, columns: Columns, config: GraphImportConfig) -> float:
             raise ValueError(text)
         return float(text.decode("ascii"))
     except ValueError:
-        raise ValueError(f"{text!r} where the weight should stand") from None
+        raise ValueError(f"{name_id(text)} where the weight should stand") from None
 
 
 def _first_row(lines: Lines, dialect: Dialect) -> _Row | None:
@@ -304,5 +311,5 @@ def _rows(lines: Lines, dialect: Dialect, counts: range | None) -> Iterator[_Row
 
 
 def _shown(fields: Sequence[bytes]) -> str:
-    text = repr(b" | ".join(fields))
+    text = name_id(b" | ".join(fields))
     return text if len(text) <= 80 else text[:77] + "..."
