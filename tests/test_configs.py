@@ -143,7 +143,7 @@ def test_the_hash_differs_where_a_field_does():
             "max_neighbors >= 1",
         ),
         (lambda: configs.SimilarityGraphConfig(embedding_feature=""), "none empty"),
-        (lambda: configs.SimilarityGraphConfig(embedding_feature="id"), "each once"),
+        (lambda: configs.SimilarityGraphConfig(embedding_feature="id"), "two different"),
         (lambda: configs.DecayConfig(0), "decay_steps >= 1"),
         (lambda: configs.VirtualAdvConfig(approx_difference=0), "approx_difference > 0"),
         (lambda: configs.AdvTargetConfig("third"), "'ground_truth'"),

@@ -156,7 +156,12 @@ class SimilarityGraphConfig(Config):
             )
         if self.embedding_feature is not None:
             features = [self.id_feature, self.embedding_feature]
-            check_distinct("SimilarityGraphConfig.id_feature and embedding_feature", features)
+            if not all(features) or len(set(features)) < len(features):
+                raise ValueError(
+                    "Expected SimilarityGraphConfig.id_feature and embedding_feature to name two "
+                    f"different features, none empty. Received: id_feature={self.id_feature!r}, "
+                    f"embedding_feature={self.embedding_feature!r}."
+                )
         low, high = self.similarity.bounds
         threshold = self.similarity_threshold
         if threshold is not None and not (low <= threshold <= high and abs(threshold) < 1e300):
