@@ -265,6 +265,7 @@ def test_help_shows_an_example(command):
 def test_help_names_the_commands():
     output = succeed("--help")
     assert all(f"\n  {command} " in output for command in GRAPH_COMMANDS)
+    assert "..." not in output.partition("Commands:")[2]  # a line that was cut
 
 
 @pytest.mark.parametrize(
@@ -289,6 +290,11 @@ def test_help_names_the_commands():
         (["import", "x", "x", "--output", "out"], 1, "FILES"),
         (["build", "none", "--output", ""], 1, "Expected a folder. Received: ''."),
         (["import", "none.tsv", "--output", ""], 1, "Expected a folder. Received: ''."),
+        (["import", "x", "--output", "out", "--weight=w", "--no-weights"], 2, "give one of both"),
+        (["build", "x", "--output", "out", "--embedding-feature=id"], 1, "two different features"),
+        (["build", "none", "--output", "x" * 300], 1, "(File name too long). Choose another --o"),
+        (["pack", "a", "b", "c", "x" * 300], 1, "(File name too long). Choose another OUTPUT"),
+        (["export", "none", "x" * 300, "--to=csv"], 1, "Choose another OUTPUT"),
         (["stats", ""], 1, "Expected a folder. Received: ''."),
         (["pack", "a", "b", "c"], 2, "Missing argument 'OUTPUT'"),
         (["pack", "a", "b", "c", "d"], 1, "Received: 'a', but there is no such file."),
@@ -393,6 +399,52 @@ def test_a_folder_that_cannot_be_written_to(examples, tmp_path, monkeypatch):
     result = invoke("build", examples, "--output", tmp_path)
     assert result.exit_code == 1
     assert "(Read-only file system). Choose another --output." in result.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["stats", "graph", "--plot", "file/x.png"], ["pack", "a", "", "b", "file/x"],
+     ["export", "graph", "file/x", "--to=tsv"], ["export", "graph", "file/x", "--to=tfgnn"]],
+)  # fmt: skip
+def test_a_place_below_a_file_cannot_be_written_to(folder, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    os.symlink(folder, "graph")
+    (tmp_path / "file").write_text("")
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert "that can be written to. Received: 'file/x" in result.output
+    assert "Errno" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("a,b,1\n", [], "Or, if that line is an edge already, set --no-header."),
+        ("\x1b[1mx,y\n", [], r"Received the columns: \x1b[1mx, y."),
+        ("source,target,weight\na,b,x\x1b\n", [], r"Received 'x\x1b' where the weight"),
+        ("source,target\n,b\n", ["--invalid-edges=drop"], "1 that are no edges (--invalid-edges)"),
+        ("source,target\nb,b\n", ["--self-loops=drop"], "1 from a node to itself (--self-loops)"),
+    ],
+)
+def test_files_of_edges_that_do_not_fit(tmp_path, text, options, message):
+    (tmp_path / "x.csv").write_text(text)
+    result = invoke("import", tmp_path / "x.csv", "--output", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_a_tab_may_be_typed_by_name(tmp_path):
+    (tmp_path / "x.csv").write_text("source\ttarget\n\x1b[1m\tb\n")
+    output = succeed("import", tmp_path / "x.csv", "--output", tmp_path / "out", r"--delimiter=\t")
+    assert "nodes             2" in output
+
+
+def test_ids_do_not_steer_the_terminal(examples, tmp_path):
+    (tmp_path / "x.tsv").write_text("0\t\x1b[1mx\n")
+    output = succeed("import", tmp_path / "x.tsv", "--output", tmp_path / "y",
+                     "--examples", examples)  # fmt: skip
+    assert r"such as \x1b[1mx" in output
+    assert "\x1b" not in output
 
 
 def test_a_defect_keeps_its_traceback(folder, monkeypatch):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -23,8 +21,7 @@ from nsl_tfx.configs import (
     Symmetrize,
 )
 from nsl_tfx.configs.base import MAX_SEED, Choice
-from nsl_tfx.io.folders import check_named
-from nsl_tfx.tools.commands import load, plain_errors
+from nsl_tfx.tools.commands import check_output, load, plain_errors
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -101,7 +98,7 @@ def build(examples: tuple[str, ...], output: str, **settings: Any) -> None:
     """  # noqa: D301 - click reads the mark
     with plain_errors():
         config = SimilarityGraphConfig(**settings)
-        _check_output(output)
+        check_output(output, "--output", is_folder=True)
         load(
             "nsl_tfx.tools.similarity_graph",
             "nsl_tfx.io.decoding",
@@ -121,25 +118,6 @@ def _check_examples(examples: tuple[str, ...]) -> None:
         given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
         if given and not examples:
             raise click.UsageError(f"--{name.replace('_', '-')} tells of examples: add --examples.")
-
-
-def _check_output(folder: str) -> None:
-    """Tries to write to the folder, before minutes are spent on what it is for."""
-    check_named(folder)
-    if "://" in folder:
-        return
-    # The folder itself is made when there is something to write, or an error would leave it empty.
-    present = os.path.abspath(folder)
-    while not os.path.lexists(present):
-        present = os.path.dirname(present)
-    try:
-        with tempfile.TemporaryFile(dir=present):
-            pass
-    except OSError as error:
-        raise click.ClickException(
-            f"Expected a folder that can be written to. Received: {folder!r} ({error.strerror}). "
-            "Choose another --output."
-        ) from error
 
 
 @graph.command()
@@ -167,6 +145,7 @@ def stats(folder: str, plots: tuple[str, ...], as_json: bool) -> None:
 
         for path in plots:
             check_picture(path)
+            check_output(path, "FILE")
         if as_json:
             click.echo(json.dumps(_in_order(check_files(folder)), indent=2))
         else:
@@ -206,6 +185,12 @@ def _column(context: click.Context, option: click.Parameter, value: str | None) 
     return int(value) if value is not None and value.isdecimal() else value
 
 
+def _character(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Returns a tab where its name in a string of Python is typed, since shells make none of it."""
+    del context, option
+    return "\t" if value == "\\t" else value
+
+
 @graph.command("import")
 @click.argument("paths", nargs=-1, required=True, metavar="FILES...")
 @_output
@@ -222,7 +207,9 @@ def _column(context: click.Context, option: click.Parameter, value: str | None) 
 @click.option("--no-weights", is_flag=True, help="Give every edge the default weight.")
 @click.option("--default-weight", type=float, default=1.0, show_default=True)
 @click.option("--header/--no-header", default=None, help="Whether a first line names the columns.")
-@click.option("--delimiter", help="What parts the columns of a text file.")
+@click.option(
+    "--delimiter", callback=_character, help=r"What parts the columns of a text file; \t is a tab."
+)
 @click.option("--directed", is_flag=True, help="Do not let each edge hold both ways.")
 @click.option("--self-loops", default="keep", show_default=True, type=_choice(SelfLoops))
 @click.option("--invalid-edges", default="error", show_default=True, type=_choice(InvalidEdges))
@@ -250,18 +237,21 @@ def import_(
     examples: tuple[str, ...],
     **settings: Any,
 ) -> None:
-    """Make a graph of FILES that hold its edges: TSV, CSV, Parquet or tf.Examples, or globs.
+    """Make a graph of FILES that hold its edges.
 
-    Columns are told by name or by number from 0; without these options they are the first, second
-    and third, or those named source, target and weight. With --examples, ids that none of them has
-    are counted and, as --dangling says, kept, dropped or refused.
+    They are TSV, CSV, Parquet or TFRecords of tf.Examples, or globs of such files. Columns are told
+    by name or by number from 0; without these options they are the first, second and third, or
+    those named source, target and weight. With --examples, ids that none of them has are counted
+    and, as --dangling says, kept, dropped or refused.
 
     \b
     Example: nsl-tfx graph import 'edges*.tsv.gz' --output graph
     """  # noqa: D301 - click reads the mark
     with plain_errors():
+        if no_weights and settings["weight"] is not None:
+            raise click.UsageError("--weight names what --no-weights leaves out: give one of both.")
         config = GraphImportConfig(paths=paths, use_weights=not no_weights, **settings)
-        _check_output(output)
+        check_output(output, "--output", is_folder=True)
         _check_examples(examples)
         load(
             "nsl_tfx.tools.imported_graph",
@@ -292,16 +282,17 @@ def pack(
     max_neighbors: int | None,
     id_feature: str,
 ) -> None:
-    """Write the features of neighbors into examples, as NSL's pack_nbrs does.
+    """Write the features of neighbors into examples.
 
-    Each of LABELED_EXAMPLES gets those of its neighbors, which are examples of both files;
-    UNLABELED_EXAMPLES may be '' for none. GRAPH_FILE is a TSV file, as NSL's or from `graph
-    export`. OUTPUT is gzipped where its name ends in .gz.
+    This is what NSL's pack_nbrs does. Each of LABELED_EXAMPLES gets those of its neighbors, which
+    are examples of both files; UNLABELED_EXAMPLES may be '' for none. GRAPH_FILE is a TSV file, as
+    NSL's or from `graph export`. OUTPUT is gzipped where its name ends in .gz.
 
     \b
     Example: nsl-tfx graph pack train.tfr '' graph.tsv out.tfr --max-neighbors 5
     """  # noqa: D301 - click reads the mark
     with plain_errors():
+        check_output(output, "OUTPUT")
         load("nsl_tfx.tools.joined_files", "nsl_tfx.io.arrow_start")
         from nsl_tfx.tools.amounts import size_on_disk
         from nsl_tfx.tools.pack_nbrs import pack_files
@@ -335,6 +326,7 @@ def export(folder: str, output: str, form: str) -> None:
     Example: nsl-tfx graph export graph graph.tsv.gz --to tsv
     """  # noqa: D301 - click reads the mark
     with plain_errors():
+        check_output(output, "OUTPUT", is_folder=form == "tfgnn")
         load("nsl_tfx.graph.exporting.export", "nsl_tfx.io.arrow_start")
         from nsl_tfx.graph.exporting.export import export_graph
         from nsl_tfx.graph.files import read_graph_info

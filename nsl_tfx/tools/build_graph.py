@@ -12,7 +12,7 @@ import click
 
 from nsl_tfx.configs import GraphBuilderConfig, Similarity, SimilarityGraphConfig
 from nsl_tfx.configs.base import require_config
-from nsl_tfx.tools.commands import load, plain_errors
+from nsl_tfx.tools.commands import check_output, load, plain_errors
 
 if TYPE_CHECKING:
     from nsl_tfx.tools.embeddings import Paths
@@ -145,6 +145,7 @@ def main(embedding_files: tuple[str, ...], output_graph_path: str, **settings: A
     Example: python -m nsl_tfx.tools.build_graph train*.tfr graph.tsv
     """  # noqa: D301 - click reads the mark
     with plain_errors():
+        check_output(output_graph_path, "OUTPUT_GRAPH_PATH")
         load(
             "nsl_tfx.tools.cosine_edges",
             "nsl_tfx.tools.search_cost",

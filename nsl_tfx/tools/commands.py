@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
 import click
 
+from nsl_tfx.io.folders import check_named, is_remote
+from nsl_tfx.io.printable import printable
 from nsl_tfx.tools.options import Flags, name_options
+
+_LINE_END = "\n"
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -39,8 +45,55 @@ def plain_errors() -> Iterator[None]:
         # Python itself raises TypeErrors too, for code that is wrong; ours say what was expected.
         if isinstance(error, TypeError) and not str(error).startswith("Expected"):
             raise
-        click.echo(f"Error: {name_options(str(error), _options())}", err=True)
+        text = name_options(_describe(error), _options())
+        click.echo(f"Error: {printable(text, keep=_LINE_END)}", err=True)
         sys.exit(1)
+
+
+def check_output(path: str, argument: str, is_folder: bool = False) -> None:
+    """Tries whether a file or folder can be written, before minutes are spent on what it is for.
+
+    Args:
+        path: Where it shall be. A remote one is not tried.
+        argument: How the command's user names another one, such as `--output`.
+        is_folder: Whether it is a folder.
+
+    Raises:
+        ValueError: It cannot be written, or a folder's path is empty.
+    """
+    if is_folder:
+        check_named(path)
+    if is_remote(path):
+        return
+    # A folder itself is made when there is something to write, or an error would leave it empty.
+    target = os.path.realpath(path)
+    present = target if is_folder else os.path.dirname(target)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(target)  # whose name may be too long
+        while not os.path.lexists(present):
+            present = os.path.dirname(present)
+        with tempfile.TemporaryFile(dir=present):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"Expected a {'folder' if is_folder else 'file'} that can be written to. Received: "
+            f"{path!r} ({error.strerror}). Choose another {argument}."
+        ) from error
+
+
+def _describe(error: Exception) -> str:
+    """Returns an error's text; that of the system's own in words, with the path that it is about.
+
+    Those that this library raises have a text alone.
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    reason = error.strerror
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        reason = "a file is where a folder should be"
+    about = "" if error.filename is None else f"Received: {os.fsdecode(error.filename)!r}. "
+    return f"Expected to be able to read and write files. {about}The system says: {reason}."
 
 
 def load(*modules: str) -> None:

@@ -64,7 +64,9 @@ def name_options(text: str, options: Mapping[str, Flags]) -> str:
     if long:
         plain = rf"(?<![\w'\"/.-])({long})(?![\w'\"/-]|\.\w)"
         text = re.sub(plain, lambda found: options[found[1]].on, text)
-    return text.replace("(in a config: ", "(")
+    text = re.sub(r" \(in a config: (?!-)[^)]*\)", "", text.replace("(in a config: -", "(-"))
+    # One of several cures, which the command does not have.
+    return re.sub(r", [^,.]*\b\w+Config\.\w+(?=, or )", "", text)
 
 
 def _all(names: str, pattern: str, options: Mapping[str, Flags]) -> str:
@@ -75,7 +77,7 @@ def _set(name: str, value: str, options: Mapping[str, Flags]) -> str:
     flags = options[name]
     if value == "True":
         return flags.on
-    if value == "False":
+    if value in ("False", "None"):
         return flags.off or f"no {flags.on}"
     # A shell would take the quotes away from a single word anyway.
     word = re.fullmatch(r"'(\w+)'", value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nsl_tfx.tools.commands import load, plain_errors
+from nsl_tfx.tools.commands import check_output, load, plain_errors
 
 if TYPE_CHECKING:
     from nsl_tfx.tools.embeddings import Paths
@@ -156,6 +156,7 @@ def main(**settings: Any) -> None:
     Example: python -m nsl_tfx.tools.pack_nbrs --max_nbrs=5 a.tfr '' graph.tsv b.tfr
     """  # noqa: D301 - click reads the mark
     with plain_errors():
+        check_output(settings["output_training_data_path"], "OUTPUT_TRAINING_DATA_PATH")
         load("nsl_tfx.tools.joined_files", "nsl_tfx.io.arrow_start")
         pack_nbrs(**settings)
 
