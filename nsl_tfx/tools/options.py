@@ -66,7 +66,8 @@ def name_options(text: str, options: Mapping[str, Flags]) -> str:
         text = re.sub(plain, lambda found: options[found[1]].on, text)
     text = re.sub(r" \(in a config: (?!-)[^)]*\)", "", text.replace("(in a config: -", "(-"))
     # One of several cures, which the command does not have.
-    return re.sub(r", [^,.]*\b\w+Config\.\w+(?=, or )", "", text)
+    text = re.sub(r", [^,.']*\b\w+Config\.\w+(?=, or )", "", text)
+    return re.sub(r", or set \w+='\w+'(?=\.$)", "", text)
 
 
 def _all(names: str, pattern: str, options: Mapping[str, Flags]) -> str:

@@ -30,6 +30,7 @@ OPTIONS = {
         ("(in a config: invalid_examples='drop').", "(--invalid-examples drop)."),
         ("Leave them out (in a config: other='drop'), or.", "Leave them out, or."),
         ("Rename it, choose a suffix in AConfig.other, or stop.", "Rename it, or stop."),
+        ("Repair them, or set other='drop'.", "Repair them."),
         ("Received: weight=None.", "Received: no --weight."),
         ("Received: delimiter=',,'.", "Received: --delimiter ',,'."),
         ("or set the delimiter.", "or set --delimiter."),
