@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nsl_tfx.configs import SearchMethod, Similarity
+from nsl_tfx.configs.base import require_choice, require_number
 from nsl_tfx.graph.edges import EdgeList
 from nsl_tfx.graph.search.approximate import CELL_SIZE, CELLS_COMPARED, search_approximately
 from nsl_tfx.graph.search.equal_rows import find_equal_rows, spread_to_members
@@ -112,22 +113,32 @@ def nearest_neighbors(
             are wanted.
 
     Raises:
-        ValueError: The vectors are no matrix, or one of them cannot be compared; or there is no
-            such similarity or method, or no neighbor is wanted.
+        TypeError: A number is none, or not an integer where one is expected.
+        ValueError: The vectors are no matrix, or one of them cannot be compared; there is no such
+            similarity or method; a number is out of its range; or the hashes are not one a row.
 
     Example:
         >>> found = nearest_neighbors(np.array([[1, 0], [2, 0], [0, 1]], np.float32), 1)
         >>> found.edges().target.tolist(), found.edges().weight.tolist()
         ([1, 0, 0], [1.0, 1.0, 0.0])
     """
-    similarity, method = Similarity(similarity), SearchMethod(method)
-    if num_neighbors < 1:
-        raise ValueError(f"Expected num_neighbors >= 1. Received: num_neighbors={num_neighbors}.")
+    similarity = require_choice("similarity", similarity, Similarity)
+    method = require_choice("method", method, SearchMethod)
+    num_neighbors = require_number("num_neighbors", num_neighbors, int, ge=1)
+    target_recall = require_number("target_recall", target_recall, float, gt=0, le=1)
+    recall_sample = require_number("recall_sample", recall_sample, int, ge=1)
+    cell_size = require_number("cell_size", cell_size, int, ge=1)
+    threads = (
+        default_threads() if threads is None else require_number("threads", threads, int, ge=1)
+    )
     vectors = check_rows(vectors, similarity)
-    threads = default_threads() if threads is None else threads
     wanted = min(num_neighbors, max(0, len(vectors) - 1))
-    if hashes is None:
-        hashes = np.arange(len(vectors), dtype=np.uint64)
+    hashes = np.arange(len(vectors), dtype=np.uint64) if hashes is None else np.asarray(hashes)
+    if hashes.dtype != np.uint64 or hashes.shape != (len(vectors),):
+        raise ValueError(
+            f"Expected hashes to be uint64 [{len(vectors)}], one a row. Received: {hashes.dtype} "
+            f"{list(hashes.shape)}. Make them with hash_ids(ids)."
+        )
     # Of all rows, since what is reported is how many neighbors a row finds, copies among them.
     rows = sample = choose_sample(hashes, recall_sample, seed)
     equal = find_equal_rows(vectors) if len(vectors) > 1 else None

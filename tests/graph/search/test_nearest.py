@@ -402,14 +402,33 @@ class TestInput:
             ([1.0, 2.0], {}, r"shape \[rows, dimension\]. Received shape: \[2\]"),
             ([[1.0], [np.nan]], {}, r"NaN or infinity in those of 'row 1'"),
             ([[1.0], [0.0]], {}, r"zeros for 'row 1'"),
-            ([[1.0], [2.0]], {"similarity": "xyz"}, "'xyz' is not a valid Similarity"),
-            ([[1.0], [2.0]], {"method": "approx"}, "'approx' is not a valid SearchMethod"),
-            ([[1.0], [2.0]], {"num_neighbors": 0}, "num_neighbors >= 1. Received: num_neighbors=0"),
         ],
     )
     def test_what_cannot_be_compared_is_named(self, vectors, settings, message):
         with pytest.raises(ValueError, match=message):
             nearest_neighbors(vectors, **({"num_neighbors": 1} | settings))
+
+    @pytest.mark.parametrize(
+        ("settings", "error", "message"),
+        [
+            ({"similarity": "dot"}, ValueError, "similarity to be one of 'cosine', .*: 'dot'"),
+            ({"method": "approx"}, ValueError, "method to be one of 'auto', .*: 'approx'"),
+            ({"num_neighbors": 0}, ValueError, "num_neighbors >= 1. Received: num_neighbors=0"),
+            ({"num_neighbors": "2"}, TypeError, "num_neighbors to be int. Received: '2'"),
+            ({"num_neighbors": 2.5}, TypeError, "num_neighbors to be int. Received: 2.5"),
+            ({"threads": 0}, ValueError, "threads >= 1. Received: threads=0"),
+            ({"threads": -1}, ValueError, "threads >= 1. Received: threads=-1"),
+            ({"target_recall": 2}, ValueError, "target_recall > 0 and <= 1. Received"),
+            ({"target_recall": 0}, ValueError, "target_recall > 0 and <= 1. Received"),
+            ({"cell_size": 0}, ValueError, "cell_size >= 1. Received: cell_size=0"),
+            ({"recall_sample": 0}, ValueError, "recall_sample >= 1. Received: recall_sample=0"),
+            ({"hashes": np.zeros(1, np.uint64)}, ValueError, r"uint64 \[2\], .*: uint64 \[1\]"),
+            ({"hashes": [0, 1]}, ValueError, r"uint64 \[2\], .*: int64 \[2\]"),
+        ],
+    )
+    def test_what_is_no_such_setting_is_named(self, settings, error, message):
+        with pytest.raises(error, match=message):
+            nearest_neighbors([[1.0], [2.0]], **({"num_neighbors": 1} | settings))
 
 
 def test_neighbors_are_shown_as_their_number_and_not_one_by_one():
