@@ -134,6 +134,7 @@ def test_what_is_not_known_is_left_out():
     empty = measure_graph(1, EdgeList.concatenate([])).to_dict()
     names = dict(summary_rows({"nodes": 1, "edges": 0, "metrics": empty}))
     assert list(names) == ["nodes", "edges", "edges of a node", "components"]
+    assert names["edges"] == "0"
 
 
 def texts_of(graph):
