@@ -135,7 +135,7 @@ def _edges(info: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     if metrics.get("reciprocity") is not None:
         text += f", joining {pairs}; {_percent(metrics['reciprocity'])} have a reverse"
     else:
-        text += f", joining {pairs} both ways" if pairs else ""
+        text += f", joining {pairs} both ways" if metrics["pairs"] else ""
     loops = metrics.get("self_loops")
     return text + (f"; {count_of(loops, 'edge')} from a node to itself" if loops else "")
 
