@@ -28,7 +28,9 @@ except BaseException:
 )  # fmt: skip
 def test_an_interrupt_ends_the_process_quietly(tmp_path, name, content, code, text):
     (tmp_path / f"{name}.py").write_text(content)
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}; print('went on')"
+    # A shell starts what runs in the background with interrupts ignored.
+    heeded = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heeded}; sys.path.insert(0, {str(tmp_path)!r}); {code}; print('went on')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", text)
 
