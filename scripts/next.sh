@@ -129,13 +129,22 @@ enter() {
   # shellcheck disable=SC2016
   set -- "${namespace[@]}" bash -c '
     set -e
-    root=$1 copy=$2
-    shift 2
+    root=$1 copy=$2 data=$3
+    shift 3
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
+    # Real data, where there are any, lie beside the checkout, and so they do beside its copy. They
+    # are mounted within a folder of this namespace alone: no trace stays where there are none.
+    mkdir -p "$root/srv/shared"
+    mount -t tmpfs tmpfs "$root/srv/shared"
+    if [ -d "$data" ]; then
+      mkdir "$root/srv/shared/data"
+      mount --bind "$data" "$root/srv/shared/data"
+      mount -o remount,bind,ro "$root/srv/shared/data"
+    fi
     exec chroot "$root" env -i -C "$copy" "$@"
-  ' next "$root" "$copy" "${settings[@]}" "$@"
+  ' next "$root" "$copy" "${here%/*}/shared/data" "${settings[@]}" "$@"
   if [ -t 0 ]; then exec "$@"; fi
   # The first process of a namespace is deaf to a plain SIGTERM, so somebody has to pass it on.
   "$@" <&0 &
