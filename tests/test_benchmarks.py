@@ -1,5 +1,7 @@
 """That the benchmarks run; what they find is theirs to say."""
 
+import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +43,29 @@ def test_packing_prints_a_line_for_each_case():
     packed = "nsl_tfx.tools.pack_nbrs"
     assert [cases.count(packed), cases.count(f"{packed}, gzipped")] == [1, 1]
     assert {"kernel, gzipped", "Beam, 1 part, gzipped", "Beam, 4 parts, gzipped"} < set(cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["cora", "digits", "reviews"])
+def test_quality_prints_a_line_for_each_method(part, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    data = importlib.import_module("quality_data")
+    missing = data.missing_files(part)
+    if missing:
+        pytest.skip(f"The data of {part} are not beside the checkout: {missing}.")
+    methods = importlib.import_module(f"quality_{part}").METHODS.values()
+    output = run_benchmark("quality.py", "--quick", "--only", part)
+    lines = [line.split("|") for line in output.splitlines() if line.startswith("|")]
+    assert [cells[1].strip() for cells in lines[2:]] == [method.title for method in methods]
+    assert all(0 <= float(cells[2]) <= 100 for cells in lines[2:])
+
+
+@pytest.mark.slow
+def test_quality_names_missing_data(tmp_path):
+    for script in (ROOT / "benchmarks").glob("quality*.py"):
+        (tmp_path / "checkout/benchmarks").mkdir(parents=True, exist_ok=True)
+        shutil.copy(script, tmp_path / "checkout/benchmarks")
+    script = tmp_path / "checkout/benchmarks/quality.py"
+    result = subprocess.run([sys.executable, script, "--quick"], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "Expected the data of cora beside the checkout" in result.stderr
