@@ -30,6 +30,13 @@ def make(cls):
     return cls.from_dict(MINIMAL.get(cls.__name__, {}))
 
 
+GRAPH = configs.make_graph_reg_config(max_neighbors=1)
+
+
+def trainer_config(**changes):
+    return configs.TrainerConfig(**{"model_fn": "a.b", "features": ["x"], **changes})
+
+
 @pytest.mark.parametrize("cls", CONFIGS, ids=lambda cls: cls.__name__)
 class TestEveryConfig:
     def test_survives_json(self, cls):
@@ -133,7 +140,26 @@ def test_the_hash_differs_where_a_field_does():
         ),
         (lambda: configs.TrainerConfig(model_fn="a.b", features=[]), "at least one name"),
         (lambda: configs.TrainerConfig(model_fn="a.b", features=["x", "x"]), "each once"),
-        (lambda: configs.TrainerConfig(model_fn="a.b", features=["label"]), "without the label"),
+        *(
+            (lambda changes=changes: trainer_config(**changes), message)
+            for changes, message in (
+                ({"features": ["label"]}, "without label_feature"),
+                ({"features": ["x", "w"], "weight_feature": "w"}, "without weight_feature"),
+                ({"task": "guess"}, "to be one of 'classification'"),
+                ({"epochs": 0}, "epochs >= 1"),
+                ({"learning_rate": 0.0}, "learning_rate > 0"),
+                ({"learning_rate": "fast"}, "learning_rate to be"),
+                ({"class_weights": "equal"}, "to be 'balanced'"),
+                ({"class_weights": {"a": 1.0}}, "from a class's number"),
+                ({"class_weights": {"0": -1.0}}, "from a class's number"),
+                ({"class_weights": "balanced", "task": "regression"}, "with a task of classes"),
+                ({"neighbor_features": ["x"]}, "Expected TrainerConfig.graph"),
+                ({"graph": GRAPH, "neighbor_features": ["y"]}, "among features: x"),
+                ({"early_stopping": {"mode": "up"}}, "'auto', 'min' or 'max'"),
+                ({"strategy": "tpu"}, "'mirrored'"),
+                ({"metrics": "auc"}, "metrics to be a list"),
+            )
+        ),
         (lambda: configs.TrainerConfig(model_fn="a.b", features=["x"], seed=-1), "seed >= 0"),
         (lambda: configs.TrainerConfig(model_fn="a.b", features=["x"], seed=2**32), "<= 429"),
         (

@@ -58,7 +58,13 @@ from nsl_tfx.configs.similarity_graph import (
     SimilarityGraphConfig,
     Symmetrize,
 )
-from nsl_tfx.configs.training import TrainerConfig
+from nsl_tfx.configs.training import (
+    EarlyStoppingConfig,
+    Precision,
+    Strategy,
+    Task,
+    TrainerConfig,
+)
 
 __all__ = [
     "DEFAULT_ADVERSARIAL_PARAMS",
@@ -76,6 +82,7 @@ __all__ = [
     "DecayType",
     "DistanceConfig",
     "DistanceType",
+    "EarlyStoppingConfig",
     "EmbeddingModelConfig",
     "ExistingIds",
     "GraphBuilderConfig",
@@ -89,13 +96,16 @@ __all__ = [
     "InvalidEdges",
     "InvalidExamples",
     "NormType",
+    "Precision",
     "Reduction",
     "RobustnessConfig",
     "SearchMethod",
     "SelfLoops",
     "Similarity",
     "SimilarityGraphConfig",
+    "Strategy",
     "Symmetrize",
+    "Task",
     "TieOrder",
     "TradesRegConfig",
     "TrainerConfig",

@@ -59,6 +59,7 @@ class AdversarialRegularization(RegularizedModel):
         ['loss', 'mean_squared_error', 'scaled_adversarial_loss']
     """
 
+    _LOGS_LABEL_LOSS: ClassVar[bool] = False
     _CONFIG_ARGUMENTS: ClassVar[dict[str, type[Config]]] = {"adv_config": AdvRegConfig}
     _PLAIN_ARGUMENTS: ClassVar[tuple[str, ...]] = (
         "label_keys",

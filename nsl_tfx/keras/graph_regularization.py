@@ -48,6 +48,7 @@ class GraphRegularization(RegularizedModel):
         [0.0]
     """
 
+    _LOGS_LABEL_LOSS: ClassVar[bool] = False
     _CONFIG_ARGUMENTS: ClassVar[dict[str, type[Config]]] = {
         "graph_reg_config": GraphRegConfig,
         "neighbor_perturbation": AdvNeighborConfig,

@@ -103,6 +103,9 @@ class ModelWrapper(keras.Model):
         """Returns the metrics' values by their names in the logs."""
         logs = self._metric_logs()
         self._log_order = tuple(logs)
+        if _is_one_of_several_workers():
+            # Keras takes the mean of the workers' values over an axis that a scalar lacks.
+            return {name: tf.reshape(value, [1]) for name, value in logs.items()}
         return {name: _number(value) for name, value in logs.items()}
 
     @property
@@ -174,6 +177,21 @@ class ModelWrapper(keras.Model):
             )
         return keras.saving.serialize_keras_object(self.embedding)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Makes what training needs from one batch, before the first step.
+
+        Keras's own reduces a batch that is spread over replicas to its mean, which fails where the
+        batch is a structure, such as features by name; one replica's part says as much.
+        """
+        strategy = self._distribute_strategy
+        if strategy is not None and iterator is not None:
+            _, _, batches = next(iter(iterator))
+            data_batch = tf.nest.map_structure(
+                lambda part: strategy.experimental_local_results(part)[0], next(batches)
+            )
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
+
     def _compile_base(self, optimizer: Any, settings: dict[str, Any]) -> None:
         """Compiles the base model with copies: an optimizer or metric serves one model alone."""
         try:
@@ -220,6 +238,14 @@ class ModelWrapper(keras.Model):
             return logs
         values = [logs[name] for name in self._log_order if name in logs]
         return values if len(values) > 1 else values[0]
+
+
+def _is_one_of_several_workers() -> bool:
+    """Tells whether this runs within a step that several processes make together."""
+    return (
+        isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+        and not tf.distribute.in_cross_replica_context()
+    )
 
 
 def _copy(part: Any) -> Any:

@@ -84,7 +84,7 @@ class RegularizedModel(ModelWrapper):
         >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> history = model.fit({"x": tf.ones([8, 4])}, tf.zeros([8]), verbose=0)
         >>> sorted(history.history)
-        ['loss', 'scaled_adversarial_loss']
+        ['label_loss', 'loss', 'scaled_adversarial_loss']
     """
 
     _CONFIG_ARGUMENTS: ClassVar[dict[str, type[Config]]] = {
@@ -96,6 +96,8 @@ class RegularizedModel(ModelWrapper):
     }
     _PLAIN_ARGUMENTS: ClassVar[tuple[str, ...]] = ("embedding", "neighbor_features")
     _NEEDS_NEIGHBORS: ClassVar[bool] = True
+    # Whether the logs hold the loss by the labels beside the terms, as NSL's wrappers' do not.
+    _LOGS_LABEL_LOSS: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -144,6 +146,8 @@ class RegularizedModel(ModelWrapper):
         self._term_trackers = [
             keras.metrics.Mean(name=f"scaled_{name}_loss") for name in self._strengths
         ]
+        if self._LOGS_LABEL_LOSS and self._strengths:
+            self._term_trackers.append(keras.metrics.Mean(name="label_loss"))
         self.built = bool(base_model.built)
 
     def _term_configs(self) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class TradesRegularization(RegularizedModel):
         ['loss', 'scaled_trades_loss']
     """
 
+    _LOGS_LABEL_LOSS: ClassVar[bool] = False
     _CONFIG_ARGUMENTS: ClassVar[dict[str, type[Config]]] = {"trades_config": TradesRegConfig}
     _PLAIN_ARGUMENTS: ClassVar[tuple[str, ...]] = ()
 

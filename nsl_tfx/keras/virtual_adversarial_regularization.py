@@ -38,6 +38,7 @@ class VirtualAdversarialRegularization(RegularizedModel):
         ['loss', 'scaled_virtual_adversarial_loss']
     """
 
+    _LOGS_LABEL_LOSS: ClassVar[bool] = False
     _CONFIG_ARGUMENTS: ClassVar[dict[str, type[Config]]] = {
         "virtual_adv_reg_config": VirtualAdvRegConfig
     }

@@ -2,74 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow_metadata.proto.v0 import schema_pb2
 
-from nsl_tfx.io import parsing_spec
+from nsl_tfx.configs import Task, TrainerConfig
+from nsl_tfx.io import staged
 from nsl_tfx.keras.base_call import call_base
+from nsl_tfx.trainer.example_spec import ExampleSpec
+from nsl_tfx.trainer.tasks import output_names, served
+from nsl_tfx.trainer.transform_graph import TransformGraph
 
 
 def export_model(
-    model: keras.Model, path: str, schema: schema_pb2.Schema, features: Sequence[str]
+    model: keras.Model,
+    path: str,
+    spec: ExampleSpec,
+    config: TrainerConfig,
+    transform_graph: TransformGraph | None = None,
 ) -> None:
-    """Exports a classifier for serving and for evaluation.
+    """Exports a model for serving and for evaluation.
 
-    The SavedModel has two signatures. `serving_default` takes serialized tf.Examples, `[batch]`
-    strings named `examples`, and returns `probabilities` `[batch, classes]`. `raw_features` takes
-    the dense features by name and returns `logits` `[batch, classes]`, through which gradients
-    flow, and, where the model is sequential or functional, `embeddings`: the input of its last
-    layer.
+    The SavedModel has two signatures. `serving_default` takes serialized tf.Examples as they come
+    to the pipeline, `[batch]` strings named `examples`, transforms them where Transform did, and
+    returns `probabilities` `[batch, classes]`, or `predictions` where the task has no classes.
+    `raw_features` takes the model's features by name, dense, and returns `logits` (or
+    `predictions`), through which gradients flow, and `embeddings` `[batch, ...]` where the model is
+    sequential or functional.
+
+    The folder appears whole: a run that is killed leaves no model that can be loaded.
 
     Args:
-        model: From the features to one logit a class.
-        path: Folder to write; its parent exists or is made.
-        schema: Describes the features.
-        features: The features that the model takes.
+        model: From the features to what the config's `task` says; built.
+        path: Folder to write; made where it is missing.
+        spec: Shapes and types of the features.
+        config: Names the features, the task, and the layer of the embeddings.
+        transform_graph: What the features came from, if they are transformed.
 
     Raises:
-        ValueError: The schema lacks one of the features.
+        ValueError: `embedding` names no layer, or Transform does not put out a feature.
     """
-    spec = parsing_spec(schema, features)
-    logits_and_embeddings = _with_embeddings(model)
-
     # Keras's archive writes the variables where TensorFlow Serving and Beam's bulk inference look
     # for them; `tf.saved_model.save` of a Keras 3 model loads in TensorFlow 2's Python API alone.
     archive = keras.export.ExportArchive()
     archive.track(model)
+    if transform_graph is not None:
+        archive.track(transform_graph.layer)
     archive.add_endpoint(
         "serving_default",
-        _serving_function(model, spec),
+        _serving_function(model, spec, config.task, transform_graph),
         input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
     )
     archive.add_endpoint(
         "raw_features",
-        logits_and_embeddings,
+        _raw_function(model, config),
         input_signature=[
             {
                 name: tf.TensorSpec([None, *feature.shape], feature.dtype, name=name)
-                for name, feature in spec.items()
+                for name, feature in spec.features.items()
             }
         ],
     )
-    archive.write_out(path, verbose=False)
+    with staged(path, last=["saved_model.pb"]) as folder:
+        archive.write_out(folder, verbose=False)
 
 
-def _serving_function(model: keras.Model, spec: dict[str, Any]) -> Callable[..., Any]:
+def _serving_function(
+    model: keras.Model, spec: ExampleSpec, task: Task, transform_graph: TransformGraph | None
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    wanted = dict(spec.features)
+    if transform_graph is not None:
+        wanted = transform_graph.raw_spec(spec.features)
+
     def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = call_base(model, tf.io.parse_example(examples, spec), training=False)
-        return {"probabilities": tf.nn.softmax(logits)}
+        features = tf.io.parse_example(examples, wanted)
+        if transform_graph is not None:
+            features = _shaped(transform_graph.apply(features), spec)
+        output = call_base(model, features, training=False)
+        return {output_names(task)[1]: served(task, tf.cast(output, tf.float32))}
 
     return serve
 
 
-def _with_embeddings(model: keras.Model) -> Callable[..., Any]:
-    if not getattr(model, "inputs", None):
-        return lambda features: {"logits": call_base(model, features, training=False)}
-    both = keras.Model(
-        model.inputs, {"logits": model.outputs[0], "embeddings": model.layers[-1].input}
-    )
-    return lambda features: call_base(both, features, training=False)
+def _shaped(features: Mapping[str, Any], spec: ExampleSpec) -> dict[str, tf.Tensor]:
+    """Returns transformed features as the examples hold them: a scalar of each example as [1]."""
+    return {
+        name: tf.reshape(features[name], [-1, *feature.shape])
+        for name, feature in spec.features.items()
+    }
+
+
+def _raw_function(
+    model: keras.Model, config: TrainerConfig
+) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
+    name = output_names(config.task)[0]
+    layer = _embedding_of(model, config.embedding)
+    if layer is None:
+        return lambda features: {
+            name: tf.cast(call_base(model, features, training=False), tf.float32)
+        }
+    both = keras.Model(model.inputs, {name: model.outputs[0], "embeddings": layer})
+
+    def call(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        outputs = call_base(both, features, training=False)
+        return {key: tf.cast(value, tf.float32) for key, value in outputs.items()}
+
+    return call
+
+
+def _embedding_of(model: keras.Model, name: str | None) -> Any:
+    """Returns the symbolic embeddings; None where the model has no symbolic inputs."""
+    if name is not None:
+        try:
+            return model.get_layer(name).output
+        except (AttributeError, ValueError) as error:
+            names = ", ".join(layer.name for layer in model.layers)
+            raise ValueError(
+                f"Expected TrainerConfig.embedding to name a layer of the model: {names}. "
+                f"Received: {name!r}."
+            ) from error
+    return model.layers[-1].input if getattr(model, "inputs", None) else None

@@ -114,7 +114,8 @@ def test_the_logged_terms_add_up():
     logs = make_model(GRAPH, FGSM).train_on_batch(x, y, weight, return_dict=True)
     terms = logs["scaled_graph_loss"] + logs["scaled_adversarial_loss"]
     np.testing.assert_allclose(logs["loss"], plain["loss"] + terms, rtol=1e-5)
-    assert sorted(logs) == ["loss", "scaled_adversarial_loss", "scaled_graph_loss"]
+    np.testing.assert_allclose(logs["label_loss"], plain["loss"], rtol=1e-5)
+    assert sorted(logs) == ["label_loss", "loss", "scaled_adversarial_loss", "scaled_graph_loss"]
 
 
 def test_evaluation_is_the_base_models():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.trainer import export_model
+from nsl_tfx.trainer import export_model, make_example_spec
 from tests.trainer.models import make_model
 
 
@@ -35,10 +35,11 @@ ROWS = np.float32([[1, 2, 3], [-1, 0, 1]])
 
 
 @pytest.fixture(params=MODELS)
-def exported(request, tmp_path, schema):
+def exported(request, tmp_path, schema, config):
+    keras.utils.set_random_seed(0)
     model = MODELS[request.param]()
     path = str(tmp_path / "model")
-    export_model(model, path, schema, ["x"])
+    export_model(model, path, make_example_spec(config, schema), config)
     logits = model({"x": ROWS} if request.param == "subclassed" else ROWS)
     loaded = tf.saved_model.load(path)
     yield request.param, loaded.signatures, logits
@@ -88,3 +89,63 @@ def test_nothing_of_training_is_left(exported):
         names = [operation.name for operation in signature.graph.get_operations()]
         names += list(signature.structured_input_signature[1])
         assert not [name for name in names if "NL_nbr" in name or "adversarial" in name.lower()]
+
+
+def test_nothing_of_the_library_is_left(tmp_path, schema, config):
+    path = tmp_path / "model"
+    export_model(make_model(None), str(path), make_example_spec(config, schema), config)
+    for file in path.rglob("*.pb"):
+        assert b"nsl_tfx" not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "raw", "served", "activation"),
+    [
+        ("binary", "both", "logits", "probabilities", tf.sigmoid),
+        ("regression", "both", "predictions", "predictions", tf.identity),
+    ],
+)
+def test_other_tasks_serve_what_they_say(
+    tmp_path, schema, config, task, label, raw, served, activation
+):
+    config = config.replace(task=task, label_feature=label)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    export_model(model, str(tmp_path), make_example_spec(config, schema), config)
+    signatures = (loaded := tf.saved_model.load(str(tmp_path))).signatures
+    found = signatures["serving_default"](examples=serialized(ROWS))
+    assert list(found) == [served]
+    np.testing.assert_allclose(found[served], activation(model(ROWS)), rtol=1e-5)
+    assert set(signatures["raw_features"](x=tf.constant(ROWS))) == {raw, "embeddings"}
+    del loaded
+
+
+def test_the_embedding_is_the_layer_that_the_config_names(tmp_path, schema, config):
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(2, name="wanted"),
+            keras.layers.Dense(5),
+            keras.layers.Dense(3),
+        ]
+    )
+    config = config.replace(embedding="wanted")
+    spec = make_example_spec(config, schema)
+    export_model(model, str(tmp_path / "model"), spec, config)
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    found = loaded.signatures["raw_features"](x=tf.constant(ROWS))
+    np.testing.assert_allclose(found["embeddings"], model.layers[0](ROWS), rtol=1e-5)
+    with pytest.raises(ValueError, match=r"wanted.* Received: 'other'"):
+        export_model(model, str(tmp_path / "no"), spec, config.replace(embedding="other"))
+    assert not (tmp_path / "no").exists()
+
+
+def test_half_precision_serves_float32(tmp_path, schema, config):
+    policy = keras.DTypePolicy("mixed_bfloat16")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, dtype=policy)])
+    export_model(model, str(tmp_path), make_example_spec(config, schema), config)
+    loaded = tf.saved_model.load(str(tmp_path))
+    for found in (
+        loaded.signatures["serving_default"](examples=serialized(ROWS)),
+        loaded.signatures["raw_features"](x=tf.constant(ROWS)),
+    ):
+        assert {value.dtype for value in found.values()} == {tf.float32}

@@ -2,26 +2,76 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nsl_tfx import configs
-from nsl_tfx.trainer import training_dataset
+from nsl_tfx.configs import Task
+from nsl_tfx.trainer import make_example_spec, training_dataset, validation_dataset
+from nsl_tfx.trainer.input import Share, Start
+from tests.trainer.conftest import write_rows
+
+
+@pytest.fixture
+def spec(config, schema):
+    return make_example_spec(config, schema)
 
 
 def take(dataset, batches):
     return list(itertools.islice(dataset.as_numpy_iterator(), batches))
 
 
-def test_rows_without_label_have_weight_zero(files, schema, config):
-    (x, label, weight), *_ = take(training_dataset(files, schema, config, training=False), 1)
+def rows_of(dataset, batches):
+    """Returns the features `x` of some batches, `[batches, rows, 3]`."""
+    return np.stack([x["x"] for x, _, _ in take(dataset, batches)])
+
+
+def test_rows_without_label_have_weight_zero(eval_files, spec, config):
+    (x, label, weight), *_ = take(validation_dataset(eval_files, spec, config), 1)
     assert weight.tolist() == [1, 0] * 5
     assert label.shape == (10,)
     np.testing.assert_array_equal(label[::2], np.argmax(x["x"], axis=1)[::2])
     assert not label[1::2].any()
 
 
-def test_missing_neighbors_have_weight_zero(files, schema, config):
+@pytest.mark.parametrize(
+    ("task", "label", "expected"),
+    [
+        (Task.BINARY, "yes", lambda x: x[:, :1] > 0),
+        (Task.BINARY, "both", lambda x: x[:, :2] > 0),
+        (Task.REGRESSION, "height", lambda x: x[:, :1]),
+        (Task.REGRESSION, "both", lambda x: x[:, :2] > 0),
+    ],
+)
+def test_labels_of_other_tasks_are_rows_of_numbers(
+    eval_files, schema, config, task, label, expected
+):
+    config = config.replace(task=task, label_feature=label)
+    spec = make_example_spec(config, schema)
+    (x, found, weight), *_ = take(validation_dataset(eval_files, spec, config), 1)
+    assert found.dtype == np.float32
+    assert weight.tolist() == [1, 0] * 5
+    np.testing.assert_array_equal(found[::2], expected(x["x"][::2]))
+    assert not found[1::2].any()
+
+
+def test_weights_of_examples_and_classes_multiply(files, schema, config):
+    config = config.replace(weight_feature="importance")
+    spec = make_example_spec(config, schema)
+    weights = {0: 3.0, 2: 5.0}
+    batches = take(training_dataset(files, spec, config, class_weights=weights), 4)
+    seen = set()
+    for x, label, weight in batches:
+        for row, number, found in zip(x["x"], label, weight, strict=True):
+            by_class = {0: 3.0, 1: 1.0, 2: 5.0}[int(np.argmax(row))]
+            assert found in {0.0, by_class, 2 * by_class}
+            assert not found or number == np.argmax(row)
+            seen.add(float(found))
+    assert {0.0, 1.0, 2.0, 3.0, 6.0, 5.0, 10.0} >= seen > {0.0, 1.0}
+
+
+def test_missing_neighbors_have_weight_zero(files, spec, config):
     x = {"x": [], "NL_nbr_0_x": [], "NL_nbr_0_weight": []}
-    for features, _, _ in take(training_dataset(files, schema, config), 4):
+    for features, _, _ in take(training_dataset(files, spec, config), 4):
+        assert set(features) == set(x)
         for name in x:
             x[name].append(features[name])
     x = {name: np.concatenate(values) for name, values in x.items()}
@@ -31,40 +81,71 @@ def test_missing_neighbors_have_weight_zero(files, schema, config):
     assert not x["NL_nbr_0_x"][~present].any()
 
 
-def test_training_repeats_in_another_order(files, schema, config):
-    rows = [x["x"] for x, _, _ in take(training_dataset(files, schema, config), 8)]
-    first, second = np.concatenate(rows[:4]), np.concatenate(rows[4:])
-    assert np.any(first != second)
-    np.testing.assert_array_equal(*(np.sort(part, axis=0) for part in (first, second)))
+def test_each_pass_has_all_rows_in_another_order(files, spec, config):
+    rows = rows_of(training_dataset(files, spec, config), 8).reshape(2, 40, 3)
+    assert np.any(rows[0] != rows[1])
+    np.testing.assert_array_equal(*(np.sort(part, axis=0) for part in rows))
 
 
-def test_the_seed_fixes_the_order(files, schema, config):
-    def first(seed):
-        dataset = training_dataset(files, schema, config.replace(seed=seed))
-        return take(dataset, 1)[0][0]["x"]
-
-    np.testing.assert_array_equal(first(1), first(1))
-    assert np.any(first(1) != first(2))
+def test_without_shuffling_the_order_is_the_files(files, spec, config):
+    plain = config.replace(shuffle_buffer=1)
+    rows = rows_of(training_dataset(files, spec, plain), 8).reshape(2, 40, 3)
+    in_order = rows_of(validation_dataset(files, spec, config), 4).reshape(40, 3)
+    np.testing.assert_array_equal(rows, [in_order, in_order])
 
 
-def test_evaluation_reads_each_row_once_without_neighbors(files, schema, config):
-    batches = take(training_dataset(files, schema, config.replace(batch_size=16), False), 9)
+@pytest.mark.parametrize("process_seed", [None, 0, 3])
+def test_the_configs_seed_alone_fixes_the_order(files, spec, config, process_seed):
+    expected = rows_of(training_dataset(files, spec, config.replace(seed=1)), 4)
+    if process_seed is not None:
+        tf.random.set_seed(process_seed)
+    found = rows_of(training_dataset(files, spec, config.replace(seed=1)), 4)
+    np.testing.assert_array_equal(found, expected)
+    other = rows_of(training_dataset(files, spec, config.replace(seed=2)), 4)
+    assert np.any(found != other)
+
+
+@pytest.mark.parametrize("rows", [40, None])
+@pytest.mark.parametrize("batches_done", [1, 4, 7, 9])
+def test_a_later_start_gives_the_batches_that_were_left(files, spec, config, rows, batches_done):
+    config = config.replace(batch_size=16)
+    whole = rows_of(training_dataset(files, spec, config), batches_done + 3)
+    start = Start(batches_done * 16, rows)
+    found = rows_of(training_dataset(files, spec, config, start=start), 3)
+    np.testing.assert_array_equal(found, whole[batches_done:])
+
+
+def test_workers_share_each_batch(files, spec, config):
+    config = config.replace(batch_size=12)
+    whole = rows_of(training_dataset(files, spec, config), 5)
+    parts = [
+        rows_of(training_dataset(files, spec, config, share=Share(index, 3)), 5)
+        for index in range(3)
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    with pytest.raises(ValueError, match="a multiple of the 5 workers"):
+        training_dataset(files, spec, config, share=Share(0, 5))
+
+
+def test_several_files_are_one_set(tmp_path, spec, config):
+    for number in range(3):
+        write_rows(str(tmp_path / f"{number}.gz"), seed=number, rows=20)
+    pattern = str(tmp_path / "*.gz")
+    rows = rows_of(training_dataset(pattern, spec, config), 6).reshape(60, 3)
+    expected = rows_of(validation_dataset(pattern, spec, config), 6).reshape(60, 3)
+    assert np.any(rows != expected)
+    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(expected, axis=0))
+
+
+def test_compressed_and_plain_files_mix(tmp_path, files, spec, config):
+    write_rows(str(tmp_path / "plain.tfrecord"), seed=7, rows=20)
+    both = [files, str(tmp_path / "plain.tfrecord")]
+    rows = rows_of(training_dataset(both, spec, config), 6).reshape(60, 3)
+    expected = rows_of(validation_dataset(both, spec, config), 6).reshape(60, 3)
+    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(expected, axis=0))
+
+
+def test_validation_reads_each_row_once_without_neighbors(files, spec, config):
+    batches = take(validation_dataset(files, spec, config.replace(batch_size=16)), 9)
     assert [len(label) for _, label, _ in batches] == [16, 16, 8]
     assert list(batches[0][0]) == ["x"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"features": ("x", "y")}, "Received: y, NL_nbr_0_y"),
-        ({"label_feature": "class"}, "Received: class"),
-        (
-            {"graph": configs.make_graph_reg_config(max_neighbors=2)},
-            "neighbors' features come from NeighborAugmenter",
-        ),
-        ({"features": ("words",), "graph": None}, "gives none for: words"),
-    ],
-)
-def test_a_schema_that_does_not_fit_is_named(files, schema, config, changes, message):
-    with pytest.raises(ValueError, match=message):
-        training_dataset(files, schema, config.replace(**changes))

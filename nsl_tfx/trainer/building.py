@@ -1,0 +1,130 @@
+"""From a config and a base model to a regularized, compiled one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nsl_tfx.configs import Task, TrainerConfig
+from nsl_tfx.keras import RegularizedModel
+from nsl_tfx.keras.base_call import call_base
+from nsl_tfx.trainer.example_spec import ExampleSpec
+from nsl_tfx.trainer.keras_parts import keras_part
+from nsl_tfx.trainer.tasks import make_loss, make_metrics
+
+_ENDS_IN_PROBABILITIES = {"softmax", "sigmoid"}
+
+
+def make_regularized_model(base_model: keras.Model, config: TrainerConfig) -> RegularizedModel:
+    """Wraps a model with the config's regularizers, and compiles it with its optimizer and loss.
+
+    Args:
+        base_model: From the features, by name, to what the config's `task` says.
+        config: Says how.
+
+    Returns:
+        The wrapper, to be trained with `fit` on `training_dataset`; `base_model` is what is served.
+
+    Raises:
+        TypeError: `base_model` is no Keras 3 model.
+        ValueError: The config names a part of Keras that there is not, or a layer.
+
+    Example:
+        >>> base = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(3)])
+        >>> config = TrainerConfig(model_fn="a.b", features=("x",), optimizer="sgd")
+        >>> make_regularized_model(base, config).loss.name
+        'sparse_categorical_crossentropy'
+    """
+    model = RegularizedModel(
+        base_model,
+        graph=config.graph,
+        adversarial=config.adversarial,
+        virtual_adversarial=config.virtual_adversarial,
+        trades=config.trades,
+        embedding=config.embedding if config.graph is not None else None,
+        neighbor_features=config.neighbor_features,
+        neighbor_perturbation=config.neighbor_perturbation,
+    )
+    model.compile(
+        optimizer=_make_optimizer(config),
+        loss=make_loss(config),
+        weighted_metrics=make_metrics(config),
+    )
+    return model
+
+
+def build_model(model: keras.Model, config: TrainerConfig, spec: ExampleSpec, classes: int) -> None:
+    """Makes a model's weights, by calling it, and looks at what it puts out.
+
+    Args:
+        model: The base model.
+        config: Says what it should put out.
+        spec: Shapes and types of the features.
+        classes: The number of the highest class of the labels, plus 1; 0 where labels are none.
+
+    Raises:
+        ValueError: It puts out something else.
+    """
+    rows = 2
+    features = {
+        name: tf.fill([rows, *feature.shape], "" if feature.dtype == tf.string else _zero(feature))
+        for name, feature in spec.features.items()
+    }
+    output = call_base(model, features, training=False)
+    width = tf.TensorShape(spec.label[config.label_feature].shape).num_elements()
+    wanted = {
+        Task.CLASSIFICATION: "[batch, classes], a logit for each class",
+        Task.BINARY: f"[batch, {width}], a logit for each label",
+        Task.REGRESSION: f"[batch, {width}], a number for each label",
+    }[config.task]
+    if not hasattr(output, "shape"):
+        found = (
+            f"{len(output)} outputs" if isinstance(output, (Mapping, list, tuple)) else repr(output)
+        )
+        raise _wrong_output(config, wanted, found)
+    shape = tuple(output.shape)
+    fits = len(shape) == 2 and shape[0] == rows
+    if not fits or (config.task is not Task.CLASSIFICATION and shape[1] != width):
+        raise _wrong_output(config, wanted, f"shape {shape} for {rows} examples")
+    if config.task is Task.CLASSIFICATION and shape[1] < max(classes, 2):
+        raise _wrong_output(
+            config, wanted, f"{shape[1]} logits, for labels up to {max(classes - 1, 1)}"
+        )
+    _check_logits(model, config)
+
+
+def _zero(feature: Any) -> Any:
+    return tf.zeros([], feature.dtype)
+
+
+def _make_optimizer(config: TrainerConfig) -> keras.optimizers.Optimizer:
+    rate = config.learning_rate
+    if isinstance(rate, Mapping):
+        rate = keras_part("schedule", "learning_rate", rate)
+    return keras_part("optimizer", "optimizer", config.optimizer, learning_rate=rate)
+
+
+def _check_logits(model: keras.Model, config: TrainerConfig) -> None:
+    """Raises ValueError where the last layer gives probabilities rather than logits."""
+    layers = getattr(model, "layers", ())
+    if config.task is Task.REGRESSION or not layers:
+        return
+    last = layers[-1]
+    activation = getattr(getattr(last, "activation", None), "__name__", "")
+    if activation in _ENDS_IN_PROBABILITIES or isinstance(last, keras.layers.Softmax):
+        raise ValueError(
+            f"Expected model_fn {config.model_fn!r} to return a model that ends in logits, through "
+            "which attacks find their way; the trainer adds the softmax or sigmoid to what is "
+            f"served. Received: a last layer {last.name!r} with {activation or 'softmax'}. Leave "
+            "its activation out."
+        )
+
+
+def _wrong_output(config: TrainerConfig, wanted: str, found: str) -> ValueError:
+    return ValueError(
+        f"Expected model_fn {config.model_fn!r} to return a model with one output, {wanted} (task "
+        f"{config.task.value!r}). Received: {found}."
+    )

@@ -1,0 +1,112 @@
+"""Training over several devices or machines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from nsl_tfx.configs import Strategy, TrainerConfig
+from nsl_tfx.trainer.input import Share
+
+
+def make_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
+    """Returns what the config's `strategy` names.
+
+    Raises:
+        RuntimeError: TensorFlow has computed something before, with several workers.
+        ValueError: There are no several workers, or no GPUs, or the batch cannot be divided.
+    """
+    if config.strategy is Strategy.NONE:
+        return tf.distribute.get_strategy()
+    if config.strategy is Strategy.MIRRORED:
+        strategy: tf.distribute.Strategy = tf.distribute.MirroredStrategy()
+    else:
+        _check_cluster()
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise RuntimeError(
+                "Expected no computation of TensorFlow's before training with several workers, in "
+                f"a process of its own. {error}."
+            ) from error
+    if config.batch_size % strategy.num_replicas_in_sync:
+        raise ValueError(
+            "Expected TrainerConfig.batch_size as a multiple of the "
+            f"{strategy.num_replicas_in_sync} replicas. Received: batch_size={config.batch_size}."
+        )
+    return strategy
+
+
+def share_of(strategy: tf.distribute.Strategy) -> Share:
+    """Returns which part of each batch this process trains on."""
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or resolver is None:
+        return Share()
+    spec = resolver.cluster_spec().as_dict()
+    chiefs = len(spec.get("chief", ()))
+    workers = chiefs + len(spec.get("worker", ()))
+    index = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+    return Share(index, workers) if workers else Share()
+
+
+def distribute(make_batches: Callable[[Share], tf.data.Dataset], batch_size: int) -> Any:
+    """Returns batches as `fit` takes them under the present strategy.
+
+    Args:
+        make_batches: Makes this worker's share of each batch.
+        batch_size: Examples of one step, over all devices together.
+    """
+    strategy = tf.distribute.get_strategy()
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return make_batches(Share())
+    share = share_of(strategy)
+
+    def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        del context  # It would have each worker read other files, and so see other batches.
+        # Each device of the worker takes a batch of its own.
+        return make_batches(share).rebatch(batch_size // strategy.num_replicas_in_sync)
+
+    return strategy.distribute_datasets_from_function(make)
+
+
+def is_chief() -> bool:
+    """Tells whether this process is the one that writes what all share."""
+    config = _tf_config()
+    task, cluster = config.get("task", {}), config.get("cluster", {})
+    if not cluster:
+        return True
+    if "chief" in cluster:
+        return bool(task.get("type") == "chief")
+    return bool(task.get("type", "worker") == "worker" and int(task.get("index", 0)) == 0)
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns once every worker has come here."""
+    if share_of(strategy).count > 1:
+        ones = strategy.run(lambda: tf.constant(1.0))
+        strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None)
+
+
+def _check_cluster() -> None:
+    cluster = _tf_config().get("cluster", {})
+    if not cluster.get("worker") and not cluster.get("chief"):
+        raise ValueError(
+            "Expected the environment variable TF_CONFIG to name the workers, for "
+            "TrainerConfig.strategy 'multi_worker', such as "
+            '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}. '
+            f"Received: {os.environ.get('TF_CONFIG')!r}. On one machine, use 'mirrored' or 'none'."
+        )
+
+
+def _tf_config() -> dict[str, Any]:
+    try:
+        return dict(json.loads(os.environ.get("TF_CONFIG") or "{}"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"Expected the environment variable TF_CONFIG to hold JSON. {error}."
+        ) from error

@@ -1,0 +1,208 @@
+"""All that a training needs, made and checked before the first step."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from nsl_tfx.configs import EarlyStoppingConfig, Precision, TrainerConfig
+from nsl_tfx.configs.training import BALANCED
+from nsl_tfx.io import matching_files
+from nsl_tfx.keras import RegularizationSchedule, RegularizedModel
+from nsl_tfx.trainer.building import build_model, make_regularized_model
+from nsl_tfx.trainer.distribution import distribute
+from nsl_tfx.trainer.epochs import Epochs, plan_epochs
+from nsl_tfx.trainer.example_spec import ExampleSpec, make_example_spec
+from nsl_tfx.trainer.input import Share, Start, training_dataset, validation_dataset
+from nsl_tfx.trainer.keras_parts import keras_part
+from nsl_tfx.trainer.model_fn import ModelContext, make_model
+from nsl_tfx.trainer.survey import Survey, class_weights_of, survey_examples
+from nsl_tfx.trainer.tasks import make_metrics
+from nsl_tfx.trainer.transform_graph import TransformGraph
+from nsl_tfx.trainer.warm_start import copy_weights
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """The files of a training, and what describes them.
+
+    Attributes:
+        train_files: Globs of the examples to train on.
+        eval_files: Globs of the examples to validate on; none of them is trained on.
+        schema: Describes the examples.
+        transform_graph: What made the examples, if they are transformed.
+    """
+
+    train_files: Sequence[str]
+    eval_files: Sequence[str]
+    schema: schema_pb2.Schema | None
+    transform_graph: TransformGraph | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """A training that can begin.
+
+    Attributes:
+        config: What to train, and how.
+        data: What to train on.
+        spec: How the examples are read.
+        found: What they hold.
+        epochs: How long to train.
+    """
+
+    config: TrainerConfig
+    data: TrainingData
+    spec: ExampleSpec
+    found: Survey
+    epochs: Epochs
+
+    def make_model(self, weights_of: str | None = None) -> RegularizedModel:
+        """Makes the model with its regularizers, compiled and built.
+
+        Args:
+            weights_of: Folder of an exported model whose weights to begin with.
+
+        Raises:
+            TypeError: `model_fn` returns no Keras 3 model.
+            ValueError: The model, or what the config says of its training, cannot be used.
+        """
+        config = self.config
+        keras.utils.set_random_seed(config.seed)
+        with _precision(config.precision):
+            model = make_model(config, ModelContext(self.spec.features, self.data.transform_graph))
+            build_model(model, config, self.spec, max(self.found.class_counts, default=-1) + 1)
+            if weights_of is not None:
+                copy_weights(weights_of, model)
+            return make_regularized_model(model, config)
+
+    def make_callbacks(self) -> list[keras.callbacks.Callback]:
+        """Makes the callbacks that the config asks for.
+
+        Raises:
+            ValueError: It names one that there is not, or watches what is not in the logs.
+        """
+        config = self.config
+        callbacks = [keras_part("callback", "callbacks", spec) for spec in config.callbacks]
+        if config.regularization_start_epoch or config.regularization_ramp_epochs:
+            callbacks.append(
+                RegularizationSchedule(
+                    config.regularization_start_epoch, config.regularization_ramp_epochs
+                )
+            )
+        if config.early_stopping is not None:
+            names = ["loss", *(metric.name for metric in make_metrics(config))]
+            callbacks.append(make_early_stopping(config.early_stopping, names))
+        return callbacks
+
+    def training_batches(self, epochs_done: int = 0) -> Any:
+        """Returns the batches to train on, as `training_dataset` does, for this worker."""
+        config = self.config
+        weights = class_weights_of(config, self.found)
+        start = Start(
+            epochs_done * self.epochs.steps * config.batch_size,
+            self.found.rows if self.found.whole else None,
+        )
+
+        def share_of_batches(share: Share) -> tf.data.Dataset:
+            return training_dataset(
+                self.data.train_files,
+                self.spec,
+                config,
+                class_weights=weights,
+                start=start,
+                share=share,
+            )
+
+        return distribute(share_of_batches, config.batch_size)
+
+    def validation_batches(self) -> Any:
+        """Returns the batches to validate on, as `validation_dataset` does: all, on each worker."""
+        return distribute(
+            lambda _: validation_dataset(self.data.eval_files, self.spec, self.config),
+            self.config.batch_size,
+        )
+
+
+def prepare(
+    config: TrainerConfig, data: TrainingData, train_steps: int | None = None
+) -> Preparation:
+    """Checks config and examples against each other.
+
+    Args:
+        config: What to train, and how.
+        data: What to train on.
+        train_steps: Number of gradient steps, where the config has no `epochs`.
+
+    Raises:
+        FileNotFoundError: There are no examples.
+        ValueError: Config, schema and examples do not fit each other.
+    """
+    spec = make_example_spec(config, data.schema, data.transform_graph)
+    _check_apart(data)
+    count_all = config.steps_per_epoch is None or config.class_weights == BALANCED
+    found = survey_examples(data.train_files, spec, config, count_all)
+    epochs = plan_epochs(config, train_steps, found.rows if found.whole else None)
+    return Preparation(config, data, spec, found, epochs)
+
+
+def make_early_stopping(
+    config: EarlyStoppingConfig, names: Sequence[str]
+) -> keras.callbacks.EarlyStopping:
+    """Makes Keras's callback.
+
+    Args:
+        config: What to watch.
+        names: What the logs hold, without `val_`.
+
+    Raises:
+        ValueError: The logs hold no such thing; Keras would train on to the last epoch.
+
+    Example:
+        >>> make_early_stopping(EarlyStoppingConfig(monitor="val_auc"), ["loss", "auc"]).mode
+        'max'
+    """
+    known = [*(f"val_{name}" for name in names), *names]
+    if config.monitor not in known:
+        raise ValueError(
+            f"Expected TrainerConfig.early_stopping.monitor to be one of {', '.join(known)}. "
+            f"Received: {config.monitor!r}."
+        )
+    mode = config.mode
+    if mode == "auto":
+        mode = "min" if "loss" in config.monitor or "error" in config.monitor else "max"
+    callback = keras.callbacks.EarlyStopping(
+        monitor=config.monitor,
+        patience=config.patience,
+        min_delta=config.min_delta,
+        mode=mode,
+        restore_best_weights=config.restore_best_weights,
+    )
+    callback.mode = mode
+    return callback
+
+
+def _check_apart(data: TrainingData) -> None:
+    both = set(matching_files(data.train_files)) & set(matching_files(data.eval_files))
+    if both:
+        raise ValueError(
+            "Expected other examples to validate on than to train on. Received in both: "
+            f"{', '.join(sorted(both)[:3])}. Name different splits in TrainArgs and EvalArgs."
+        )
+
+
+@contextlib.contextmanager
+def _precision(precision: Precision) -> Iterator[None]:
+    """Sets Keras's dtype policy, which is the process's, for a while."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision.value)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,360 @@
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nsl_tfx import configs, trainer
+from nsl_tfx.trainer.backup import Backup
+from tests.trainer.conftest import SCHEMA
+
+ROOT = Path(__file__).parents[2]
+
+# Trains in a process of its own, to be killed or to be one of several workers.
+SCRIPT = """
+import json, sys
+import numpy as np
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from nsl_tfx import configs, trainer
+settings = json.loads(sys.argv[1])
+schema = text_format.Parse(settings["schema"], schema_pb2.Schema())
+data = trainer.TrainingData(settings["train"], settings["eval"], schema)
+config = configs.TrainerConfig.from_dict(settings["config"])
+model = trainer.train(config, data, settings["log_dir"])
+np.savez(settings["weights"], *model.get_weights())
+"""
+
+
+def start(config, data, log_dir, weights, **environment):
+    settings = {
+        "config": config.to_dict(),
+        "schema": SCHEMA,
+        "train": data.train_files,
+        "eval": data.eval_files,
+        "log_dir": str(log_dir),
+        "weights": str(weights),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, json.dumps(settings)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def history(log_dir):
+    with open(Path(log_dir) / "history.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(config, data, log_dir, **kwargs):
+    return trainer.train(config, data, str(log_dir), **kwargs).get_weights()
+
+
+TERMS = {
+    "graph": configs.make_graph_reg_config(max_neighbors=1, multiplier=0.1, sum_over_axis=-1),
+    "adversarial": configs.make_adv_reg_config(adv_step_size=0.05),
+    "virtual_adversarial": configs.make_virtual_adv_reg_config(0.1),
+    "trades": configs.make_trades_reg_config(0.1, steps=2),
+}
+
+
+@pytest.fixture
+def plain(config):
+    return config.replace(graph=None, adversarial=None, epochs=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("terms", [(), *((name,) for name in TERMS), tuple(TERMS)])
+def test_every_combination_of_terms_is_logged(plain, data, tmp_path, terms):
+    config = plain.replace(**{name: TERMS[name] for name in terms}, epochs=2)
+    trainer.train(config, data, str(tmp_path / "run"))
+    rows = history(tmp_path / "run")
+    expected = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    expected |= {f"scaled_{name}_loss" for name in terms} | ({"label_loss"} if terms else set())
+    assert [set(row) for row in rows] == [expected] * 2
+    for row in rows:
+        parts = [float(row[name]) for name in expected if name.endswith("loss")]
+        assert np.isfinite(parts).all()
+        if terms:
+            own = sum(
+                float(row[n]) for n in expected if n.startswith("scaled_") or n == "label_loss"
+            )
+            assert float(row["loss"]) == pytest.approx(own, rel=1e-4)
+    tags = {
+        value.tag
+        for file in (tmp_path / "run/logs/train").iterdir()
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+    }
+    assert {f"epoch_{name}" for name in expected if not name.startswith("val_")} - tags == {
+        "epoch_epoch"
+    }
+
+
+@pytest.mark.slow
+def test_each_setting_changes_the_model(plain, data, tmp_path):
+    changes = {
+        "nothing": {},
+        "seed": {"seed": 1},
+        "optimizer": {"optimizer": "sgd"},
+        "learning_rate": {"learning_rate": 0.01},
+        "schedule": {
+            "learning_rate": {
+                "class_name": "ExponentialDecay",
+                "config": {"initial_learning_rate": 0.05, "decay_steps": 1, "decay_rate": 0.5},
+            }
+        },
+        "loss": {
+            "loss": {"class_name": "SparseCategoricalCrossentropy", "config": {"ignore_class": 1}}
+        },
+        "class_weights": {"class_weights": {"0": 9.0}},
+        "weight_feature": {"weight_feature": "importance"},
+        "batch_size": {"batch_size": 20},
+        "shuffle_buffer": {"shuffle_buffer": 1},
+        "precision": {"precision": "mixed_bfloat16"},
+        "epochs": {"epochs": 2},
+        "steps": {"steps_per_epoch": 3},
+    }
+    found = {
+        name: weights_of(plain.replace(**change), data, tmp_path / name)[0]
+        for name, change in changes.items()
+    }
+    again = weights_of(plain, data, tmp_path / "again")[0]
+    np.testing.assert_array_equal(again, found["nothing"])
+    distinct = {name: weights.tobytes() for name, weights in found.items()}
+    assert len(set(distinct.values())) == len(changes)
+
+
+@pytest.mark.slow
+def test_steps_are_made_to_the_letter(plain, data, tmp_path):
+    from tests.trainer.models import CountBatches
+
+    config = plain.replace(
+        epochs=None,
+        callbacks=({"class_name": "tests.trainer.models.CountBatches", "config": {"by": 1}},),
+    )
+    CountBatches.batches = 0
+    trainer.train(config, data, str(tmp_path / "run"), train_steps=11)
+    assert CountBatches.batches == 11
+    assert len(history(tmp_path / "run")) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_fn": "tests.trainer.models.make_softmax"}, "ends in logits.*with softmax"),
+        ({"model_fn": "tests.trainer.models.make_two_outputs"}, "with one output.*: 2 outputs"),
+        ({"model_fn": "tests.trainer.models.make_by_context"}, r"1 logits, for labels up to 2"),
+        ({"task": "binary", "label_feature": "yes"}, r"\[batch, 1\], a logit.*shape \(2, 3\)"),
+        ({"task": "regression", "label_feature": "both"}, r"\[batch, 2\], a number"),
+        ({"optimizer": "adamm"}, r"TrainerConfig\.optimizer"),
+        ({"learning_rate": {"class_name": "Cosine"}}, r"TrainerConfig\.learning_rate"),
+        ({"loss": "crossentropy"}, r"TrainerConfig\.loss"),
+        ({"metrics": ("precisionn",)}, r"TrainerConfig\.metrics"),
+        ({"callbacks": ("no.Such",)}, r"TrainerConfig\.callbacks"),
+        ({"early_stopping": {"monitor": "val_auc"}}, "val_loss, val_accuracy.*: 'val_auc'"),
+        ({"strategy": "multi_worker"}, "TF_CONFIG to name the workers"),
+        ({"graph": TERMS["graph"], "embedding": "nothing"}, "nothing"),
+        ({"epochs": None}, "either TrainerConfig"),
+    ],
+)
+def test_what_cannot_be_trained_is_an_error_before_the_first_step(
+    plain, data, tmp_path, changes, message
+):
+    with pytest.raises(ValueError, match=message):
+        trainer.train(plain.replace(**changes), data, str(tmp_path / "run"))
+    assert not (tmp_path / "run" / "history.csv").exists()
+
+
+@pytest.mark.slow
+def test_regularizers_may_begin_later(plain, data, tmp_path):
+    config = plain.replace(adversarial=TERMS["adversarial"], regularization_start_epoch=2)
+    trainer.train(config, data, str(tmp_path / "run"))
+    strength = [float(row["scaled_adversarial_loss"]) for row in history(tmp_path / "run")]
+    assert strength[:2] == [0, 0]
+    assert strength[2] > 0
+
+
+@pytest.mark.slow
+def test_stops_early_with_the_best_weights(plain, data, tmp_path):
+    config = plain.replace(
+        epochs=40, learning_rate=0.5, early_stopping={"patience": 2}, batch_size=4
+    )
+    model = trainer.train(config, data, str(tmp_path / "run"))
+    losses = [float(row["val_loss"]) for row in history(tmp_path / "run")]
+    assert len(losses) < 40
+    assert np.argmin(losses) == len(losses) - 3
+    spec = trainer.make_example_spec(config, data.schema)
+    wrapper = trainer.make_regularized_model(model, config)
+    batches = trainer.validation_dataset(data.eval_files, spec, config)
+    assert wrapper.evaluate(batches, verbose=0, return_dict=True)["loss"] == pytest.approx(
+        min(losses), rel=1e-5
+    )
+
+
+@pytest.mark.slow
+def test_validation_rows_are_never_trained_on(plain, data, tmp_path):
+    seen = {"train": set(), "eval": set()}
+    spec = trainer.make_example_spec(plain, data.schema)
+    train = trainer.training_dataset(data.train_files, spec, plain).take(8)
+    validation = trainer.validation_dataset(data.eval_files, spec, plain)
+    for name, batches in (("train", train), ("eval", validation)):
+        for x, _, _ in batches.as_numpy_iterator():
+            seen[name] |= {row.tobytes() for row in x["x"]}
+    assert (len(seen["train"]), len(seen["eval"])) == (40, 40)
+    assert not seen["train"] & seen["eval"]
+    overlapping = trainer.TrainingData(data.train_files, data.train_files, data.schema)
+    with pytest.raises(ValueError, match="other examples to validate on"):
+        trainer.train(plain, overlapping, str(tmp_path / "run"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 1e38, "optimizer": "sgd"}, "loss.*is not finite.*clipnorm"),
+        ({"callbacks": ("tests.trainer.models.Explode",)}, "step 4 of epoch 1"),
+        (
+            {"adversarial": configs.make_adv_reg_config(multiplier=1e39)},
+            "scaled_adversarial_loss is not finite.*Lower the step and multiplier of `adversarial`",
+        ),
+        (
+            {"virtual_adversarial": configs.make_virtual_adv_reg_config(1e38, multiplier=1e38)},
+            "scaled_virtual_adversarial_loss is not finite",
+        ),
+    ],
+)
+def test_a_loss_that_is_no_number_stops_and_is_named(plain, data, tmp_path, changes, message):
+    with pytest.raises(trainer.NonFiniteLossError, match=message):
+        trainer.train(plain.replace(**changes, epochs=30), data, str(tmp_path / "run"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("terms", [("graph", "adversarial"), ("virtual_adversarial",)])
+def test_a_killed_training_ends_as_if_it_had_not_been(plain, data, tmp_path, terms):
+    config = plain.replace(
+        **{name: TERMS[name] for name in terms},
+        epochs=4,
+        early_stopping={"patience": 9},
+        callbacks=("tests.trainer.models.KillProcess",),
+    )
+    expected = weights_of(config, data, tmp_path / "whole" / "1")
+    runs = tmp_path / "runs"
+    process = start(config, data, runs / "1", tmp_path / "unused", KILL_IN_EPOCH="2")
+    _, error = process.communicate()
+    assert process.returncode == -signal.SIGKILL, error
+    assert len(list(runs.glob(".backup-*"))) == 1
+    # The next try has other folders, and one that trains something else begins anew.
+    other = weights_of(config.replace(seed=5), data, runs / "other")
+    assert np.any(other[0] != expected[0])
+    found = weights_of(config, data, runs / "2")
+    assert [row["epoch"] for row in history(runs / "2")] == ["2", "3"]
+    if "virtual_adversarial" not in terms:  # which draws a direction at random
+        for one, two in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+    assert not list(runs.glob(".backup-*"))
+
+
+X = np.ones([4, 1], np.float32)
+
+
+def compiled():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile("adam", "mse")
+    return model
+
+
+def cut_after(epochs, folder, model, callbacks=()):
+    """Trains, and then fails, so that the backup stays."""
+    with Backup(str(folder), model, callbacks) as backup:
+        callbacks = [*callbacks, backup]
+        model.fit(X, X, validation_data=(X, X), epochs=epochs, callbacks=callbacks, verbose=0)
+        raise KeyboardInterrupt
+
+
+def early_stopping():
+    return keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True)
+
+
+def test_a_backup_keeps_what_early_stopping_knew(tmp_path):
+    model = compiled()
+    with pytest.raises(KeyboardInterrupt):
+        cut_after(2, tmp_path / "b", model, [early_stopping()])
+    other, stopping = compiled(), early_stopping()
+    with Backup(str(tmp_path / "b"), other, [stopping]) as backup:
+        assert (backup.epochs, backup.stopped) == (2, False)
+        np.testing.assert_array_equal(other.get_weights(), model.get_weights())
+        assert int(other.optimizer.iterations) == 2
+        # Nothing gets better without a step: the next epoch is the last one.
+        other.optimizer.learning_rate = 0.0
+        callbacks = [stopping, backup]
+        found = other.fit(
+            X, X, validation_data=(X, X), initial_epoch=2, epochs=9, callbacks=callbacks, verbose=0
+        )
+        assert found.epoch == [2]
+        assert stopping.best_epoch == 1
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_backup_of_another_model_is_named(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        cut_after(1, tmp_path, compiled())
+    other = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2), keras.layers.Dense(3)])
+    other.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"to be of this model\. Delete the folder"):
+        Backup(str(tmp_path), other).__enter__()
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.mark.slow
+def test_two_workers_train_as_one_does(plain, data, tmp_path):
+    config = plain.replace(
+        adversarial=TERMS["adversarial"], early_stopping={"patience": 9}, batch_size=20
+    )
+    expected = weights_of(config, data, tmp_path / "one" / "1")
+    config = config.replace(strategy="multi_worker")
+    workers = [f"localhost:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        cluster = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        processes.append(
+            start(
+                config,
+                data,
+                tmp_path / "two" / "1",
+                tmp_path / f"{index}.npz",
+                TF_CONFIG=json.dumps(cluster),
+            )
+        )
+    ends = [process.communicate() for process in processes]
+    for process, (_, error) in zip(processes, ends, strict=True):
+        assert process.returncode == 0, error[-3000:]
+    for index in range(2):
+        with np.load(tmp_path / f"{index}.npz") as found:
+            for one, two in zip(found.values(), expected, strict=True):
+                np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+    one, two = (history(tmp_path / name / "1") for name in ("one", "two"))
+    for a, b in zip(one, two, strict=True):
+        assert {k: float(v) for k, v in a.items()} == pytest.approx(
+            {k: float(v) for k, v in b.items()}, rel=1e-4
+        )
