@@ -65,6 +65,8 @@ from nsl_tfx.configs.training import (
     Task,
     TrainerConfig,
 )
+from nsl_tfx.configs.tuning import Sampling, SearchRange, TunerConfig, TuningAlgorithm
+from nsl_tfx.configs.validation_attack import ValidationAttackConfig
 
 __all__ = [
     "DEFAULT_ADVERSARIAL_PARAMS",
@@ -99,7 +101,9 @@ __all__ = [
     "Precision",
     "Reduction",
     "RobustnessConfig",
+    "Sampling",
     "SearchMethod",
+    "SearchRange",
     "SelfLoops",
     "Similarity",
     "SimilarityGraphConfig",
@@ -110,6 +114,9 @@ __all__ = [
     "TradesRegConfig",
     "TrainerConfig",
     "TransformType",
+    "TunerConfig",
+    "TuningAlgorithm",
+    "ValidationAttackConfig",
     "VirtualAdvConfig",
     "VirtualAdvRegConfig",
     "make_adv_reg_config",

@@ -15,6 +15,7 @@ from nsl_tfx.configs.adversarial import (
 )
 from nsl_tfx.configs.base import MAX_SEED, Choice, Config, bounded, check_distinct
 from nsl_tfx.configs.graph_regularization import GraphRegConfig
+from nsl_tfx.configs.validation_attack import ValidationAttackConfig
 
 BALANCED = "balanced"
 """The value of `TrainerConfig.class_weights` that gives every class the same weight in all."""
@@ -128,6 +129,8 @@ class TrainerConfig(Config):
             it is a string, or "balanced", by which all classes weigh the same in all; 1 when None.
         callbacks: Parts of Keras, beside those that the trainer itself has.
         early_stopping: When to stop before the last epoch; never when None.
+        validation_attack: An attack under which each epoch is validated too: the logs then have
+            `val_attacked_loss` and so on, to stop early or to search by.
         strategy: What training is spread over.
         precision: The type that layers compute in.
         seed: Seed of the weights, the shuffling and the random starts.
@@ -177,6 +180,7 @@ class TrainerConfig(Config):
     class_weights: str | Mapping[str, float] | None = None
     callbacks: tuple[str | Mapping[str, Any], ...] = ()
     early_stopping: EarlyStoppingConfig | None = None
+    validation_attack: ValidationAttackConfig | None = None
     strategy: Strategy = Strategy.NONE
     precision: Precision = Precision.FLOAT32
     seed: int = bounded(0, ge=0, le=MAX_SEED)
@@ -193,6 +197,11 @@ class TrainerConfig(Config):
                     f"Expected TrainerConfig.features without {name}, which the model must not "
                     f"see. Received: {getattr(self, name)!r} among them."
                 )
+        if self.validation_attack is not None and self.strategy is not Strategy.NONE:
+            raise ValueError(
+                "Expected TrainerConfig.validation_attack on one device alone, with strategy "
+                f"'none'. Received: strategy={self.strategy.value!r}."
+            )
         self._check_graph()
         self._check_learning_rate()
         self._check_class_weights()

@@ -16,6 +16,7 @@ from nsl_tfx.trainer.preparing import TrainingData
 from nsl_tfx.trainer.run import run_fn, training_data
 from nsl_tfx.trainer.training import train
 from nsl_tfx.trainer.transform_graph import TransformGraph
+from nsl_tfx.trainer.tuning import tuner_fn
 
 __all__ = [
     "ExampleSpec",
@@ -32,5 +33,6 @@ __all__ = [
     "train",
     "training_data",
     "training_dataset",
+    "tuner_fn",
     "validation_dataset",
 ]

@@ -7,23 +7,29 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.configs import TrainerConfig
+from nsl_tfx.configs import TrainerConfig, TunerConfig
 from nsl_tfx.configs.base import require_config
+from nsl_tfx.configs.tuning import with_values
 from nsl_tfx.fingerprint import code_fingerprint
 from nsl_tfx.trainer.model_fn import load_model_fn, source_files, with_absolute_file
 
 CONFIG_KEY = "nsl_tfx"
 CODE_KEY = "nsl_tfx_code"
+TUNING_KEY = "nsl_tfx_tuning"
 
 
-def custom_config(config: TrainerConfig) -> dict[str, Any]:
+def custom_config(config: TrainerConfig, tuning: TunerConfig | None = None) -> dict[str, Any]:
     """Returns what TFX's `Trainer(custom_config=...)` takes for `run_fn` to read.
 
     Beside the config it holds a hash of the code, that of `model_fn` included, so that TFX trains
     anew where the model has changed and its name has not.
 
+    Args:
+        config: How to train.
+        tuning: What to search, for `Tuner(tuner_fn="nsl_tfx.trainer.tuner_fn")`.
+
     Raises:
-        TypeError: `config` is no TrainerConfig.
+        TypeError: An argument is no such config.
         ValueError: `config.model_fn` cannot be found.
 
     Example:
@@ -41,11 +47,16 @@ def custom_config(config: TrainerConfig) -> dict[str, Any]:
         if "://" in file:
             with tf.io.gfile.GFile(file, "rb") as opened:
                 code = hashlib.sha256(code.encode() + opened.read()).hexdigest()[:16]
-    return {CONFIG_KEY: config.to_dict(), CODE_KEY: code}
+    found = {CONFIG_KEY: config.to_dict(), CODE_KEY: code}
+    if tuning is not None:
+        found[TUNING_KEY] = require_config("tuning", tuning, TunerConfig).to_dict()
+    return found
 
 
 def read_config(fn_args: Any) -> TrainerConfig:
     """Returns the config that TFX hands to a `run_fn` or `tuner_fn`.
+
+    Where a Tuner ran before, what it found best is in it.
 
     Args:
         fn_args: TFX's `FnArgs`.
@@ -54,10 +65,32 @@ def read_config(fn_args: Any) -> TrainerConfig:
         TypeError: A field of it is unknown or of another type.
         ValueError: There is none.
     """
-    settings = (fn_args.custom_config or {}).get(CONFIG_KEY)
+    config = TrainerConfig.from_dict(_read(fn_args, CONFIG_KEY, "TrainerConfig(...)"))
+    if not fn_args.hyperparameters:
+        return config
+    return with_values(config, fn_args.hyperparameters["values"])
+
+
+def read_tuner_config(fn_args: Any) -> TunerConfig:
+    """Returns the config of the search that TFX hands to a `tuner_fn`.
+
+    Args:
+        fn_args: TFX's `FnArgs`.
+
+    Raises:
+        TypeError: A field of it is unknown or of another type.
+        ValueError: There is none.
+    """
+    return TunerConfig.from_dict(
+        _read(fn_args, TUNING_KEY, "TrainerConfig(...), TunerConfig(search=...)")
+    )
+
+
+def _read(fn_args: Any, key: str, wanted: str) -> dict[str, Any]:
+    settings = (fn_args.custom_config or {}).get(key)
     if settings is None:
         raise ValueError(
-            "Expected custom_config=nsl_tfx.trainer.custom_config(TrainerConfig(...)). "
+            f"Expected custom_config=nsl_tfx.trainer.custom_config({wanted}). "
             f"Received: custom_config={fn_args.custom_config!r}."
         )
-    return TrainerConfig.from_dict(settings)
+    return dict(settings)

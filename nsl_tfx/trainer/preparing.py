@@ -15,6 +15,7 @@ from nsl_tfx.configs import EarlyStoppingConfig, Precision, TrainerConfig
 from nsl_tfx.configs.training import BALANCED
 from nsl_tfx.io import matching_files
 from nsl_tfx.keras import RegularizationSchedule, RegularizedModel
+from nsl_tfx.trainer.attacked_validation import PREFIX, AttackedValidation
 from nsl_tfx.trainer.building import build_model, make_regularized_model
 from nsl_tfx.trainer.distribution import distribute
 from nsl_tfx.trainer.epochs import Epochs, plan_epochs
@@ -89,7 +90,11 @@ class Preparation:
             ValueError: It names one that there is not, or watches what is not in the logs.
         """
         config = self.config
-        callbacks = [keras_part("callback", "callbacks", spec) for spec in config.callbacks]
+        callbacks: list[Any] = []
+        if config.validation_attack is not None:
+            # First, so that others find what it adds to the logs.
+            callbacks.append(AttackedValidation(config, self.validation_batches))
+        callbacks += [keras_part("callback", "callbacks", spec) for spec in config.callbacks]
         if config.regularization_start_epoch or config.regularization_ramp_epochs:
             callbacks.append(
                 RegularizationSchedule(
@@ -97,9 +102,14 @@ class Preparation:
                 )
             )
         if config.early_stopping is not None:
-            names = ["loss", *(metric.name for metric in make_metrics(config))]
-            callbacks.append(make_early_stopping(config.early_stopping, names))
+            callbacks.append(make_early_stopping(config.early_stopping, self.log_names()))
         return callbacks
+
+    def log_names(self) -> list[str]:
+        """Returns what the logs hold of loss and metrics, of the training split and validation."""
+        names = ["loss", *(metric.name for metric in make_metrics(self.config))]
+        attacked = names if self.config.validation_attack is not None else []
+        return [*(f"val_{name}" for name in names), *(PREFIX + n for n in attacked), *names]
 
     def training_batches(self, epochs_done: int = 0) -> Any:
         """Returns the batches to train on, as `training_dataset` does, for this worker."""
@@ -159,24 +169,21 @@ def make_early_stopping(
 
     Args:
         config: What to watch.
-        names: What the logs hold, without `val_`.
+        names: What the logs hold.
 
     Raises:
         ValueError: The logs hold no such thing; Keras would train on to the last epoch.
 
     Example:
-        >>> make_early_stopping(EarlyStoppingConfig(monitor="val_auc"), ["loss", "auc"]).mode
+        >>> make_early_stopping(EarlyStoppingConfig(monitor="val_auc"), ["val_auc"]).mode
         'max'
     """
-    known = [*(f"val_{name}" for name in names), *names]
-    if config.monitor not in known:
+    if config.monitor not in names:
         raise ValueError(
-            f"Expected TrainerConfig.early_stopping.monitor to be one of {', '.join(known)}. "
+            f"Expected TrainerConfig.early_stopping.monitor to be one of {', '.join(names)}. "
             f"Received: {config.monitor!r}."
         )
-    mode = config.mode
-    if mode == "auto":
-        mode = "min" if "loss" in config.monitor or "error" in config.monitor else "max"
+    mode = better(config.monitor) if config.mode == "auto" else config.mode
     callback = keras.callbacks.EarlyStopping(
         monitor=config.monitor,
         patience=config.patience,
@@ -186,6 +193,16 @@ def make_early_stopping(
     )
     callback.mode = mode
     return callback
+
+
+def better(name: str) -> str:
+    """Returns which values of a log are better, "min" or "max", by its name.
+
+    Example:
+        >>> better("val_loss"), better("val_mean_absolute_error"), better("val_auc")
+        ('min', 'min', 'max')
+    """
+    return "min" if "loss" in name or "error" in name or "entropy" in name else "max"
 
 
 def _check_apart(data: TrainingData) -> None:
