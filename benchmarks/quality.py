@@ -59,7 +59,6 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="comma-separated parts", default=",".join(PARTS))
-    parser.add_argument("--methods", help="comma-separated, of these parts; all by default")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=HERE.parent / ".benchmarks/quality")
     parser.add_argument(
@@ -112,14 +111,13 @@ def limit_threads(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def tasks_of(name: str, part: Any, options: argparse.Namespace) -> Iterator[Task]:
+def tasks_of(part_name: str, part: Any, options: argparse.Namespace) -> Iterator[Task]:
     """Yields the trainings seed by seed, so that a table that is not complete is a fair one."""
-    wanted = options.methods.split(",") if options.methods else list(part.METHODS)
     for seed in range(options.seeds):
-        for method in (method for method in part.METHODS if method in wanted):
-            yield Task(name, OURS, method, seed)
-            if options.peer and part.METHODS[method].has_peer:
-                yield Task(name, NSL, method, seed)
+        for name, method in part.METHODS.items():
+            yield Task(part_name, OURS, name, seed)
+            if options.peer and method.has_peer:
+                yield Task(part_name, NSL, name, seed)
 
 
 def measure(part: Any, task: Task, options: argparse.Namespace) -> dict[str, float]:

@@ -53,21 +53,22 @@ class DigitsMethod(Method):
     steps: int = 1
     step_size: float = 0.3
     random_init: bool = True
-    ramp_epochs: int = 10
+    ramp_epochs: int = 0
     epochs: int = 40
     batch_size: int = 64
     learning_rate: float = 1e-3
 
 
 METHODS = {
-    "plain": DigitsMethod(title="plain", epochs=20, has_peer=False),
+    "plain": DigitsMethod(title="plain", epochs=20, has_peer=True),
     "fgsm": DigitsMethod(
-        title="FGSM",
+        title="FGSM from a random start",
         baseline="plain",
         attack="adversarial",
         multiplier=4.0,
-        step_size=0.3,
-        random_init=False,
+        step_size=0.2,
+        epochs=20,
+        has_peer=True,
     ),
     "pgd": DigitsMethod(
         title="PGD, 7 steps",
@@ -76,6 +77,7 @@ METHODS = {
         multiplier=4.0,
         steps=7,
         step_size=0.1,
+        ramp_epochs=10,
     ),
     "trades": DigitsMethod(
         title="TRADES, 7 steps",
@@ -84,6 +86,7 @@ METHODS = {
         multiplier=6.0,
         steps=7,
         step_size=0.1,
+        ramp_epochs=10,
     ),
 }
 
@@ -138,6 +141,7 @@ def train(
     callbacks = []
     if method.attack != "none":
         model = wrap(nsl, method, base)
+    if method.ramp_epochs:
         callbacks = [nsl.keras.RegularizationSchedule(ramp_epochs=method.ramp_epochs)]
     epochs = 1 if quick else method.epochs
     images, labels = arrays["x_train"], arrays["y_train"]
@@ -146,9 +150,11 @@ def train(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(method.learning_rate, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
+    # NSL wants an attacked model's labels among its features.
+    inside = method.attack == "adversarial"
     model.fit(
-        {FEATURE: images},
-        labels,
+        {FEATURE: images, LABEL: labels} if inside else {FEATURE: images},
+        None if inside else labels,
         batch_size=method.batch_size,
         epochs=epochs,
         verbose=0,

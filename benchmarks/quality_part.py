@@ -36,6 +36,12 @@ class Method:
     baseline: str | None = None
     has_peer: bool = False
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the numbers depend on: all fields but these, which are the table's."""
+        shown = {field.name for field in dataclasses.fields(Method)}
+        return {name: value for name, value in vars(self).items() if name not in shown}
+
 
 class Part(Protocol):
     """The module of a part; every number measured is in percent."""

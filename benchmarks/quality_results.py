@@ -31,13 +31,13 @@ class Results:
         if not path.exists():
             return None
         found = json.loads(path.read_text())
-        return found["measured"] if found["settings"] == dataclasses.asdict(method) else None
+        return found["measured"] if found["settings"] == method.settings else None
 
     def put(
         self, part: str, side: str, name: str, method: Method, seed: int, measured: dict[str, float]
     ) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        content = {"settings": dataclasses.asdict(method), "measured": measured}
+        content = {"settings": method.settings, "measured": measured}
         path = self._path(part, side, name, seed)
         # Whole or not at all, should it be interrupted.
         unfinished = path.with_suffix(".unfinished")

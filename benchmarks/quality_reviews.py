@@ -1,21 +1,25 @@
 """Film reviews: sentences that praise or blame, few with a label, and a graph made of their words.
 
-The graph joins sentences by TF-IDF reduced to some dimensions, which is fitted on all training
-sentences and sees no label. Since that alone tells something of unlabelled text, a model that
-starts from the reduced vectors themselves is compared with and without the graph too. Settings were
-chosen on the val split of seeds from 100 on, as is the epoch of every training.
+The graph joins training sentences of similar words: the cosine of their TF-IDF, which is fitted on
+all training sentences and sees no label. Since that alone tells something of unlabelled text, a
+model that starts from these vectors, reduced to some dimensions, is compared with and without the
+graph too. Settings were chosen on the val split of seeds from 100 on; the epoch of every training
+on that of its own seed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from quality_data import read_reviews
 from quality_part import Arrays, Method
 from quality_training import BestEpoch, accuracy, batches_with_neighbors
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 TITLE = "reviews: accuracy on 2,132 sentences, % [95 % interval]"
 MEASURES = {"test": "test", "val": "val"}
@@ -32,8 +36,9 @@ class ReviewsMethod(Method):
     Attributes:
         labelled: Share of the training sentences with a label.
         reduced: Whether the model starts from the reduced vectors rather than from words.
-        dimensions: Of the reduced vectors, which the graph is made of.
+        dimensions: Of the reduced vectors.
         neighbors: Most similar sentences packed with each seed; 0 for none.
+        threshold: Least similarity of neighbors, from -1 to 1.
         multiplier: Weight of the graph term.
         label_copies: How often a labelled sentence comes in an epoch in which the others come
             once; 0 leaves the others out.
@@ -45,11 +50,12 @@ class ReviewsMethod(Method):
     hidden: int = 32
     dropout: float = 0.5
     weight_decay: float = 1e-5
-    learning_rate: float = 0.003
+    learning_rate: float = 0.01
     batch_size: int = 128
     epochs: int = 30
     patience: int = 10
     neighbors: int = 0
+    threshold: float = 0.0
     multiplier: float = 0.0
     label_copies: int = 0
 
@@ -83,32 +89,52 @@ def _methods(labelled: float, copies: int) -> dict[str, ReviewsMethod]:
 METHODS = {**_methods(0.01, 50), **_methods(0.05, 10)}
 
 
-def prepare(method: ReviewsMethod, seed: int, quick: bool) -> Arrays:
-    """Returns the sentences in the seed's order: val, test, labelled ones, all others."""
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfVectorizer
+class Sentences(NamedTuple):
+    """A seed's sentences, in its order: val, test, those to train on with the labelled ones first.
 
+    Attributes:
+        texts: Of all.
+        labels: 1 for those that praise, `[sentences]`.
+        training: Rows of those to train on.
+        tfidf: Fitted on these.
+        found: Their vectors, sparse `[training sentences, words]`.
+    """
+
+    texts: list[str]
+    labels: np.ndarray
+    training: np.ndarray
+    tfidf: Any
+    found: Any
+
+
+def prepare(method: ReviewsMethod, seed: int, quick: bool) -> Arrays:
+    """Returns features and labels of all sentences, the seeds among them and their neighbors."""
+    texts, labels, training, tfidf, found = read(seed, quick)
+    known = training[: round(method.labelled * len(training))]
+    weight = np.isin(np.arange(len(texts)), known).astype(np.float32)
+    arrays = {"y": labels, "weight": weight, "seeds": known}
+    if method.label_copies:
+        arrays["seeds"] = np.concatenate([training, np.repeat(known, method.label_copies - 1)])
+    if method.reduced:
+        svd = TruncatedSVD(method.dimensions, random_state=seed).fit(found)
+        vectors = svd.transform(tfidf.transform(texts)).astype(np.float32)
+        arrays["x"] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    else:
+        arrays["x"] = word_numbers(texts, tfidf)
+    return {**arrays, **neighbors_of(seed, quick, method.neighbors, method.threshold)}
+
+
+@functools.lru_cache(maxsize=1)
+def read(seed: int, quick: bool) -> Sentences:
     sentences, labels = read_reviews()
     order = np.random.default_rng(seed).permutation(len(sentences))
     if quick:
         order = order[: VAL + TEST + 500]
     texts = [sentences[row] for row in order]
     training = np.arange(VAL + TEST, len(texts))
-    known = training[: round(method.labelled * len(training))]
-    arrays = {
-        "y": labels[order],
-        "weight": np.isin(np.arange(len(texts)), known).astype(np.float32),
-        "seeds": known,
-    }
-    if method.label_copies:
-        arrays["seeds"] = np.concatenate([training, np.repeat(known, method.label_copies - 1)])
     tfidf = TfidfVectorizer(sublinear_tf=True, min_df=2, token_pattern=r"\S+")
-    counts = tfidf.fit([texts[row] for row in training]).transform(texts)
-    svd = TruncatedSVD(method.dimensions, random_state=seed).fit(counts[training])
-    vectors = svd.transform(counts).astype(np.float32)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    arrays["x"] = vectors if method.reduced else word_numbers(texts, tfidf)
-    return {**arrays, **nearest(vectors, training, method.neighbors)}
+    found = tfidf.fit_transform([texts[row] for row in training])
+    return Sentences(texts, labels[order], training, tfidf, found)
 
 
 def word_numbers(texts: list[str], tfidf: Any) -> np.ndarray:
@@ -121,26 +147,39 @@ def word_numbers(texts: list[str], tfidf: Any) -> np.ndarray:
     return numbers
 
 
-def nearest(vectors: np.ndarray, rows: np.ndarray, count: int) -> Arrays:
-    """Returns the neighbors of each of some rows among them, most similar first."""
+@functools.lru_cache(maxsize=2)
+def neighbors_of(seed: int, quick: bool, count: int, threshold: float) -> Arrays:
+    """Returns the most similar ones of each training sentence among them, best first.
+
+    Args:
+        seed: Whose sentences.
+        quick: Whether they are few.
+        count: How many neighbors.
+        threshold: How similar they are at least.
+    """
     from nsl_tfx.configs import SimilarityGraphConfig
     from nsl_tfx.graph import build_similarity_graph
 
-    neighbors = np.zeros((len(vectors), count), int)
-    weights = np.zeros((len(vectors), count), np.float32)
+    texts, _, training, _, found = read(seed, quick)
+    neighbors = np.zeros((len(texts), count), int)
+    weights = np.zeros((len(texts), count), np.float32)
     if count:
         # A sentence of unknown words alone is like no other.
-        rows = rows[np.linalg.norm(vectors[rows], axis=1) > 0]
+        known = np.flatnonzero(found.getnnz(axis=1))
         config = SimilarityGraphConfig(
-            embedding_feature=FEATURE, num_neighbors=count, symmetrize="none"
+            embedding_feature=FEATURE,
+            num_neighbors=count,
+            similarity_threshold=threshold,
+            symmetrize="none",
         )
-        graph = build_similarity_graph(rows, vectors[rows], config)
-        nodes = rows[graph.order]
-        starts = np.searchsorted(graph.edges.source, np.arange(len(nodes)))
-        rank = np.arange(len(graph.edges)) - starts[graph.edges.source]
-        place = nodes[graph.edges.source], rank
-        neighbors[place], weights[place] = nodes[graph.edges.target], graph.edges.weight
-    return {"neighbors": neighbors, "neighbor_weights": np.maximum(weights, 0)}
+        graph = build_similarity_graph(
+            training[known], found[known].toarray().astype(np.float32), config
+        )
+        nodes, source = training[known][graph.order], graph.edges.source
+        rank = np.arange(len(source)) - np.searchsorted(source, source)
+        neighbors[nodes[source], rank] = nodes[graph.edges.target]
+        weights[nodes[source], rank] = graph.edges.weight
+    return {"neighbors": neighbors, "neighbor_weights": weights}
 
 
 def make_model(method: ReviewsMethod, arrays: Arrays) -> keras.Model:
