@@ -25,12 +25,16 @@ def export_model(
 ) -> None:
     """Exports a model for serving and for evaluation.
 
-    The SavedModel has two signatures. `serving_default` takes serialized tf.Examples as they come
+    The SavedModel has these signatures. `serving_default` takes serialized tf.Examples as they come
     to the pipeline, `[batch]` strings named `examples`, transforms them where Transform did, and
     returns `probabilities` `[batch, classes]`, or `predictions` where the task has no classes.
     `raw_features` takes the model's features by name, dense, and returns `logits` (or
     `predictions`), through which gradients flow, and `embeddings` `[batch, ...]` where the model is
     sequential or functional.
+
+    Where Transform made the examples, a third signature, `transform_features`, takes serialized
+    tf.Examples with their labels and returns what Transform makes of them, for TFMA's
+    `preprocessing_function_names`.
 
     The folder appears whole: a run that is killed leaves no model that can be loaded.
 
@@ -65,6 +69,12 @@ def export_model(
             }
         ],
     )
+    if transform_graph is not None:
+        archive.add_endpoint(
+            "transform_features",
+            _transforming_function(transform_graph),
+            input_signature=[tf.TensorSpec([None], tf.string, name="examples")],
+        )
     with staged(path, last=["saved_model.pb"]) as folder:
         archive.write_out(folder, verbose=False)
 
@@ -84,6 +94,18 @@ def _serving_function(
         return {output_names(task)[1]: served(task, tf.cast(output, tf.float32))}
 
     return serve
+
+
+def _transforming_function(
+    transform_graph: TransformGraph,
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    def transform(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        raw = tf.io.parse_example(examples, transform_graph.output.raw_feature_spec())
+        outputs = transform_graph.apply(raw)
+        # A signature gives tensors alone.
+        return {name: value for name, value in outputs.items() if isinstance(value, tf.Tensor)}
+
+    return transform
 
 
 def _shaped(features: Mapping[str, Any], spec: ExampleSpec) -> dict[str, tf.Tensor]:

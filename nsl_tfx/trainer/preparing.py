@@ -56,6 +56,7 @@ class Preparation:
         spec: How the examples are read.
         found: What they hold.
         epochs: How long to train.
+        eval_steps: Number of batches to validate on; all of them when None.
     """
 
     config: TrainerConfig
@@ -63,6 +64,7 @@ class Preparation:
     spec: ExampleSpec
     found: Survey
     epochs: Epochs
+    eval_steps: int | None = None
 
     def make_model(self, weights_of: str | None = None) -> RegularizedModel:
         """Makes the model with its regularizers, compiled and built.
@@ -134,14 +136,18 @@ class Preparation:
 
     def validation_batches(self) -> Any:
         """Returns the batches to validate on, as `validation_dataset` does: all, on each worker."""
-        return distribute(
-            lambda _: validation_dataset(self.data.eval_files, self.spec, self.config),
-            self.config.batch_size,
-        )
+        batches = validation_dataset(self.data.eval_files, self.spec, self.config)
+        if self.eval_steps is not None:
+            # Rather than Keras's `validation_steps`, which wants as many.
+            batches = batches.take(self.eval_steps)
+        return distribute(lambda _: batches, self.config.batch_size)
 
 
 def prepare(
-    config: TrainerConfig, data: TrainingData, train_steps: int | None = None
+    config: TrainerConfig,
+    data: TrainingData,
+    train_steps: int | None = None,
+    eval_steps: int | None = None,
 ) -> Preparation:
     """Checks config and examples against each other.
 
@@ -149,6 +155,7 @@ def prepare(
         config: What to train, and how.
         data: What to train on.
         train_steps: Number of gradient steps, where the config has no `epochs`.
+        eval_steps: Number of batches to validate on, if there are as many; all when None.
 
     Raises:
         FileNotFoundError: There are no examples.
@@ -159,7 +166,7 @@ def prepare(
     count_all = config.steps_per_epoch is None or config.class_weights == BALANCED
     found = survey_examples(data.train_files, spec, config, count_all)
     epochs = plan_epochs(config, train_steps, found.rows if found.whole else None)
-    return Preparation(config, data, spec, found, epochs)
+    return Preparation(config, data, spec, found, epochs, eval_steps or None)
 
 
 def make_early_stopping(

@@ -16,9 +16,6 @@ from nsl_tfx.trainer.epochs import StopAfter
 from nsl_tfx.trainer.finite_loss import StopAtNonFiniteLoss
 from nsl_tfx.trainer.preparing import TrainingData, prepare
 
-# How often TensorBoard gets a point; each costs a synchronisation.
-_LOG_EVERY_STEPS = 50
-
 
 def train(
     config: TrainerConfig,
@@ -41,7 +38,7 @@ def train(
         data: What to train on.
         log_dir: Folder for TensorBoard's logs and `history.csv`.
         train_steps: Number of gradient steps, where the config has no `epochs`.
-        eval_steps: Number of batches to validate on; all of them when None.
+        eval_steps: Number of batches to validate on, if there are as many; all when None.
         base_model: Folder of an exported model whose weights to begin with; random ones when None.
         code: A hash of the code; other code does not go on from a backup.
 
@@ -58,7 +55,7 @@ def train(
     # First, since several workers have to find each other before TensorFlow computes anything.
     strategy = make_strategy(config)
     check_writable(log_dir)
-    ready = prepare(config, data, train_steps)
+    ready = prepare(config, data, train_steps, eval_steps)
     with strategy.scope(), _logs_in(log_dir) as logs:
         model = ready.make_model(base_model)
         callbacks = ready.make_callbacks()
@@ -73,7 +70,6 @@ def train(
                 epochs=ready.epochs.count,
                 steps_per_epoch=ready.epochs.steps,
                 validation_data=ready.validation_batches(),
-                validation_steps=eval_steps or None,
                 callbacks=[
                     StopAtNonFiniteLoss(),
                     StopAfter(ready.epochs),
@@ -109,8 +105,9 @@ def _logs_in(folder: str) -> Iterator[list[keras.callbacks.Callback]]:
     history = keras.callbacks.CSVLogger(os.path.join(folder, "history.csv"))
     try:
         yield [
+            # By epoch: with points between them, Keras 3.15 drops those of most epochs.
             keras.callbacks.TensorBoard(
-                os.path.join(folder, "logs"), update_freq=_LOG_EVERY_STEPS, write_graph=False
+                os.path.join(folder, "logs"), update_freq="epoch", write_graph=False
             ),
             history,
         ]

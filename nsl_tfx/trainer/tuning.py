@@ -40,11 +40,8 @@ def tuner_fn(fn_args: Any) -> TunerResult:
         ValueError: There is no config, a path in it leads nowhere, or it does not fit the examples.
     """
     config, tuning = read_config(fn_args), read_tuner_config(fn_args)
-    ready = prepare(config, training_data(fn_args), fn_args.train_steps)
-    return TunerResult(
-        make_tuner(ready, tuning, fn_args.working_dir),
-        {"validation_steps": fn_args.eval_steps or None},
-    )
+    ready = prepare(config, training_data(fn_args), fn_args.train_steps, fn_args.eval_steps)
+    return TunerResult(make_tuner(ready, tuning, fn_args.working_dir), {})
 
 
 def make_tuner(ready: Preparation, tuning: TunerConfig, folder: str) -> keras_tuner.Tuner:
