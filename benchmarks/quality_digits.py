@@ -144,22 +144,19 @@ def train(
     if method.ramp_epochs:
         callbacks = [nsl.keras.RegularizationSchedule(ramp_epochs=method.ramp_epochs)]
     epochs = 1 if quick else method.epochs
-    images, labels = arrays["x_train"], arrays["y_train"]
-    steps = epochs * -(-len(images) // method.batch_size)
+    # NSL wants an attacked model's labels among its features, and for a random start batches of
+    # one size: the few images that an epoch leaves over are others each time.
+    columns: Any = {FEATURE: arrays["x_train"]}, arrays["y_train"]
+    if method.attack == "adversarial":
+        columns = {FEATURE: arrays["x_train"], LABEL: arrays["y_train"]}
+    data = tf.data.Dataset.from_tensor_slices(columns).shuffle(len(arrays["x_train"]))
+    data = data.batch(method.batch_size, drop_remainder=True)
+    steps = epochs * len(data)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(method.learning_rate, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    # NSL wants an attacked model's labels among its features.
-    inside = method.attack == "adversarial"
-    model.fit(
-        {FEATURE: images, LABEL: labels} if inside else {FEATURE: images},
-        None if inside else labels,
-        batch_size=method.batch_size,
-        epochs=epochs,
-        verbose=0,
-        callbacks=callbacks,
-    )
+    model.fit(data, epochs=epochs, verbose=0, callbacks=callbacks)
     return base.get_weights()
 
 
