@@ -1,11 +1,13 @@
 """Does the trainer's input keep up? `python benchmarks/input.py`.
 
-Augmented examples of 784 floats with five neighbors go through `training_dataset`, and beside it
-through tf.data alone, which reads, batches and parses the same records and does nothing else. Then
-an MLP with a graph term trains on them, and on one batch that lies ready in memory.
+Augmented examples of 784 floats with five neighbors go through `training_dataset`: as it is, and
+with `memory_mb=0`, as if they did not fit in memory. Beside it, tf.data alone reads, batches and
+parses the same records and does nothing else; and shuffles them besides. A shuffle's buffer holds
+a tenth of the examples. Then an MLP with a graph term trains on what either gives, and on one batch
+that lies ready in memory.
 
-The two of a pair take turns; a ratio is that of a round, its median over the rounds is printed, in
-brackets its quartiles.
+All take turns; a ratio is that of a round, its median over the rounds is printed, in brackets its
+quartiles.
 """
 
 from __future__ import annotations
@@ -38,18 +40,22 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.rows, options.rounds = 600, 2
-    with tempfile.TemporaryDirectory(prefix="input-") as folder:
-        with library_output_to(f"{folder}/log.txt") as console:
-            run(Path(folder), options.rows, options.rounds, console)
+    with (
+        tempfile.TemporaryDirectory(prefix="input-") as folder,
+        library_output_to(f"{folder}/log.txt") as console,
+    ):
+        run(Path(folder), options.rows, options.rounds, console)
 
 
 def run(folder: Path, rows: int, rounds: int, console: Console) -> None:
-    table = Table(title=f"{rows:,} examples of {FLOATS} floats, {NEIGHBORS} neighbors each")
-    for column in ("", "examples/s", "of the other", "target"):
+    table = Table(
+        title=f"{rows:,} examples of {FLOATS} floats, {NEIGHBORS} neighbors each",
+        title_justify="left",
+    )
+    for column in ("", "examples/s", "of tf.data", "target"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for ending in ("", ".gz"):
-        files = write_examples(folder, rows, ending)
-        compare_reading(table, files, ending, rounds)
+        compare_reading(table, write_examples(folder, rows, ending), ending, rounds)
     console.print(table)
     console.print(compare_steps(write_examples(folder, rows, ""), rounds))
 
@@ -110,16 +116,21 @@ def make_config() -> Any:
     )
 
 
-def plain_dataset(pattern: str, spec: Any) -> Any:
-    """What tf.data does of itself: reads, batches, parses."""
+def plain_dataset(pattern: str, spec: Any, shuffle_buffer: int = 1) -> Any:
+    """What tf.data does of itself: reads, batches, parses, and shuffles if asked to."""
     import tensorflow as tf
 
     files = sorted(tf.io.gfile.glob(pattern))
     compression = "GZIP" if pattern.endswith(".gz") else ""
-    records = tf.data.TFRecordDataset(files, compression).repeat().batch(BATCH)
-    return records.map(
-        lambda batch: tf.io.parse_example(batch, spec.training), tf.data.AUTOTUNE
-    ).prefetch(tf.data.AUTOTUNE)
+    records = tf.data.TFRecordDataset(files, compression)
+    if shuffle_buffer > 1:
+        records = records.shuffle(shuffle_buffer)
+    return (
+        records.repeat()
+        .batch(BATCH)
+        .map(lambda batch: tf.io.parse_example(batch, spec.training), tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def compare_reading(table: Table, files: str, ending: str, rounds: int) -> None:
@@ -129,18 +140,28 @@ def compare_reading(table: Table, files: str, ending: str, rounds: int) -> None:
     config = make_config()
     spec = make_example_spec(config, make_schema())
     count = sum(1 for _ in read_records(files)) // BATCH
-    both = (plain_dataset(files, spec), training_dataset(files, spec, config))
+    buffer = count * BATCH // 10
+    read = config.replace(memory_mb=0, shuffle_buffer=buffer)
+    datasets = {
+        "tf.data": plain_dataset(files, spec),
+        "tf.data, shuffled": plain_dataset(files, spec, buffer),
+        "kept in memory": training_dataset(files, spec, config),
+        "read in each pass": training_dataset(files, spec, read),
+    }
     # Each time from a new iterator's first batch to its last: one that waits goes on reading.
-    rates = [
-        [count * PASSES * BATCH / seconds_of(take, dataset, count * PASSES) for dataset in both]
-        for _ in range(rounds)
-    ]
-    plain, ours = np.transpose(rates)
-    kind = "gzipped" if ending else "uncompressed"
-    table.add_row(f"tf.data, {kind}", f"{np.median(plain):,.0f}", "1.00", "")
-    table.add_row(
-        f"training_dataset, {kind}", f"{np.median(ours):,.0f}", quartiles(ours / plain), "1.00"
-    )
+    rates = {name: np.zeros(rounds) for name in datasets}
+    for number in range(rounds):
+        for name, dataset in datasets.items():
+            rates[name][number] = count * PASSES * BATCH / seconds_of(take, dataset, count * PASSES)
+    for name, rate in rates.items():
+        table.add_row(
+            f"{name}, {'gzipped' if ending else 'uncompressed'}",
+            f"{np.median(rate):,.0f}",
+            "1.00" if name == "tf.data" else quartiles(rate / rates["tf.data"]),
+            "" if name.startswith("tf.data") else "1.00",
+        )
+    seconds = seconds_of(training_dataset, files, spec, config)
+    table.add_row("  parsed once, before", f"{count * BATCH / seconds:,.0f}", "", "")
 
 
 def take(dataset: Any, count: int) -> None:
@@ -157,9 +178,13 @@ def compare_steps(files: str, rounds: int) -> Table:
     config = make_config()
     spec = make_example_spec(config, make_schema())
     steps = 40
-    batches = training_dataset(files, spec, config)
-    (ready,) = batches.take(1)
-    sources = {"read": batches, "cached": tf.data.Dataset.from_tensors(ready).repeat()}
+    kept = training_dataset(files, spec, config)
+    (ready,) = kept.take(1)
+    sources = {
+        "cached": tf.data.Dataset.from_tensors(ready).repeat(),
+        "kept in memory": kept,
+        "read in each pass": training_dataset(files, spec, config.replace(memory_mb=0)),
+    }
     model = make_regularized_model(make_mlp(), config)
     train = model.make_train_function(force=True) or model.train_function
     times: dict[str, list[float]] = {name: [] for name in sources}
@@ -175,13 +200,18 @@ def compare_steps(files: str, rounds: int) -> Table:
             train(iterator)  # which waits for the first batch, as a training does once
             times[name].append(seconds_of(make_steps, iterator) / steps * 1e3)
             del iterator  # It would go on reading.
-    # The first round traces.
-    read, cached = (np.array(times[name][1:]) for name in ("read", "cached"))
-    table = Table(title=f"A step of an MLP (784-512-256-10) with a graph term, batch {BATCH}")
-    for column in ("", "ms", "of the other", "target"):
+    table = Table(
+        title=f"A step of an MLP (784-512-256-10) with a graph term, batch {BATCH}",
+        title_justify="left",
+    )
+    for column in ("", "ms", "of cached", "target"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
-    table.add_row("on cached tensors", f"{np.median(cached):.1f}", "1.00", "")
-    table.add_row("on examples as read", f"{np.median(read):.1f}", quartiles(read / cached), "1.10")
+    # The first round traces.
+    found = {name: np.array(values[1:]) for name, values in times.items()}
+    for name, values in found.items():
+        of_cached = "1.00" if name == "cached" else quartiles(values / found["cached"])
+        target = "" if name == "cached" else "1.10"
+        table.add_row(name, f"{np.median(values):.1f}", of_cached, target)
     return table
 
 

@@ -69,3 +69,19 @@ def test_quality_names_missing_data(tmp_path):
     result = subprocess.run([sys.executable, script, "--quick"], capture_output=True, text=True)
     assert result.returncode == 1
     assert "Expected the data of cora beside the checkout" in result.stderr
+
+
+@pytest.mark.slow
+def test_serving_finds_equal_graphs_and_outputs():
+    lines = [line.split("\u2502") for line in run_benchmark("serving.py", "--quick").splitlines()]
+    rows = [[cell.strip() for cell in line[1:-1]] for line in lines if len(line) > 3]
+    assert [row[0] for row in rows] == ["pushed", "plain", "plain again"] * 2
+    assert len({row[1] for row in rows}) == 1
+    assert {row[-1] for row in rows} == {"equal"}
+
+
+@pytest.mark.slow
+def test_input_prints_a_line_for_each_way():
+    output = run_benchmark("input.py", "--quick")
+    for name in ("tf.data, shuffled", "kept in memory", "read in each pass"):
+        assert output.count(name) >= 2

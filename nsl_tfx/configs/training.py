@@ -134,7 +134,10 @@ class TrainerConfig(Config):
         strategy: What training is spread over.
         precision: The type that layers compute in.
         seed: Seed of the weights, the shuffling and the random starts.
-        shuffle_buffer: How many examples are shuffled at a time; 1 for the order of the files.
+        memory_mb: Examples that take up to this many MiB, parsed, are kept in memory, rather than
+            read anew in each pass; 0 for none.
+        shuffle_buffer: How many examples are shuffled at a time where they are read anew; 1 for the
+            order of the files in any case.
         backup_dir: Folder for the state of an unfinished training, in which the next run goes on.
             When None, beside the outputs of the pipeline's earlier Trainer runs, where each
             different training has its own.
@@ -184,6 +187,7 @@ class TrainerConfig(Config):
     strategy: Strategy = Strategy.NONE
     precision: Precision = Precision.FLOAT32
     seed: int = bounded(0, ge=0, le=MAX_SEED)
+    memory_mb: int = bounded(1024, ge=0, unit="MiB")
     shuffle_buffer: int = bounded(10_000, ge=1, unit="examples")
     backup_dir: str | None = None
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)

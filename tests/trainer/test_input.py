@@ -1,3 +1,4 @@
+import copy
 import itertools
 
 import numpy as np
@@ -5,9 +6,16 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.configs import Task
+from nsl_tfx.trainer import input as input_module
 from nsl_tfx.trainer import make_example_spec, training_dataset, validation_dataset
 from nsl_tfx.trainer.input import Share, Start
 from tests.trainer.conftest import write_rows
+
+
+@pytest.fixture(params=[0, 100], ids=["read", "kept"])
+def config(request, config):
+    """Examples are read in each pass, or kept in memory."""
+    return config.replace(memory_mb=request.param)
 
 
 @pytest.fixture
@@ -92,6 +100,23 @@ def test_without_shuffling_the_order_is_the_files(files, spec, config):
     rows = rows_of(training_dataset(files, spec, plain), 8).reshape(2, 40, 3)
     in_order = rows_of(validation_dataset(files, spec, config), 4).reshape(40, 3)
     np.testing.assert_array_equal(rows, [in_order, in_order])
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "columns", "kept"), [(1, (3,), True), (1, (30_000,), False), (0, (3,), False)]
+)
+def test_what_is_kept_fits_the_memory(tmp_path, schema, config, mebibytes, columns, kept):
+    config = config.replace(memory_mb=mebibytes, graph=None)
+    schema = copy.deepcopy(schema)
+    schema.feature[1].shape.dim[0].size = columns[0]
+    make = lambda number, x: {"x": np.zeros(columns, np.float32), "label": [0]}  # noqa: E731
+    path = write_rows(str(tmp_path / "rows"), seed=0, rows=20, make=make)
+    spec = make_example_spec(config, schema)
+    batches = training_dataset(path, spec, config)
+    shapes = {x["x"].shape for x, _, _ in take(batches, 5)}
+    assert shapes == {(10, *columns)}
+    parse = input_module._parser(spec.training, spec, config, None)
+    assert (input_module.load_table([path], parse, spec, config) is not None) == kept
 
 
 @pytest.mark.parametrize("process_seed", [None, 0, 3])
