@@ -60,33 +60,51 @@ class ReviewsMethod(Method):
     label_copies: int = 0
 
 
-def _methods(labelled: float, copies: int) -> dict[str, ReviewsMethod]:
+def _methods(labelled: float, copies: int, multiplier: float) -> dict[str, ReviewsMethod]:
+    """Returns the methods for a share of labels.
+
+    Args:
+        labelled: The share.
+        copies: As `label_copies`.
+        multiplier: Of the graph term where the model starts from words.
+    """
     percent = f"{100 * labelled:.0f}"
-    found = {}
-    for name, reduced in (("words", False), ("reduced", True)):
-        plain = ReviewsMethod(
-            title=f"{percent} % labelled, {name}",
-            labelled=labelled,
-            reduced=reduced,
-            epochs=200,
-            patience=50,
-            has_peer=True,
-        )
-        graph = dataclasses.replace(
-            plain,
-            title=f"{plain.title} + graph",
-            baseline=f"{name}-{percent}",
-            epochs=30,
-            patience=10,
-            neighbors=5,
-            multiplier=1.0,
-            label_copies=copies,
-        )
-        found |= {f"{name}-{percent}": plain, f"{name}-{percent}-graph": graph}
-    return found
+    plain = ReviewsMethod(
+        title=f"{percent} % labelled, words",
+        labelled=labelled,
+        epochs=200,
+        patience=50,
+        has_peer=True,
+    )
+    graph = dataclasses.replace(
+        plain,
+        title=f"{plain.title} + graph",
+        baseline=f"words-{percent}",
+        learning_rate=0.003,
+        epochs=30,
+        patience=10,
+        neighbors=10,
+        multiplier=multiplier,
+        label_copies=copies,
+    )
+    reduced = dataclasses.replace(plain, title=f"{percent} % labelled, reduced", reduced=True)
+    reduced_graph = dataclasses.replace(
+        graph,
+        title=f"{reduced.title} + graph",
+        baseline=f"reduced-{percent}",
+        reduced=True,
+        learning_rate=0.01,
+        multiplier=1.0,
+    )
+    return {
+        f"words-{percent}": plain,
+        f"words-{percent}-graph": graph,
+        f"reduced-{percent}": reduced,
+        f"reduced-{percent}-graph": reduced_graph,
+    }
 
 
-METHODS = {**_methods(0.01, 50), **_methods(0.05, 10)}
+METHODS = {**_methods(0.01, 50, 3.0), **_methods(0.05, 10, 0.3)}
 
 
 class Sentences(NamedTuple):
