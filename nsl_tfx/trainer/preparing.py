@@ -165,6 +165,9 @@ def prepare(
     _check_apart(data)
     count_all = config.steps_per_epoch is None or config.class_weights == BALANCED
     found = survey_examples(data.train_files, spec, config, count_all)
+    # Neighbors serve training alone.
+    plain = config.replace(graph=None, neighbor_features=None, neighbor_perturbation=None)
+    survey_examples(data.eval_files, spec, plain, whole=False, purpose="validate on")
     epochs = plan_epochs(config, train_steps, found.rows if found.whole else None)
     return Preparation(config, data, spec, found, epochs, eval_steps or None)
 

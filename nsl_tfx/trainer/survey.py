@@ -41,9 +41,13 @@ class Survey:
 
 
 def survey_examples(
-    patterns: str | Sequence[str], spec: ExampleSpec, config: TrainerConfig, whole: bool
+    patterns: str | Sequence[str],
+    spec: ExampleSpec,
+    config: TrainerConfig,
+    whole: bool,
+    purpose: str = "train on",
 ) -> Survey:
-    """Reads labels and edge weights of the training examples.
+    """Reads labels and edge weights of examples.
 
     Args:
         patterns: Globs of TFRecord files of tf.Examples.
@@ -51,6 +55,7 @@ def survey_examples(
         config: Names the label and the neighbors.
         whole: Whether to read all examples; else as many as it takes to see that there is
             something to learn from.
+        purpose: What the examples are for, for the errors' text.
 
     Raises:
         FileNotFoundError: No file matches.
@@ -77,7 +82,7 @@ def survey_examples(
             complete = False
             break
     found = Survey(rows, complete, labelled, with_neighbors, dict(sorted(classes.items())))
-    _check(config, patterns, found)
+    _check(config, patterns, found, purpose)
     return found
 
 
@@ -129,14 +134,16 @@ def _weight_names(config: TrainerConfig) -> list[str]:
     return [named.weight_name(i) for i in range(named.max_neighbors)]
 
 
-def _check(config: TrainerConfig, patterns: str | Sequence[str], found: Survey) -> None:
+def _check(
+    config: TrainerConfig, patterns: str | Sequence[str], found: Survey, purpose: str
+) -> None:
     if not found.rows:
-        raise ValueError(f"Expected examples to train on. Received none in {patterns}.")
+        raise ValueError(f"Expected examples to {purpose}. Received none in {patterns}.")
     if not found.labelled:
         raise ValueError(
-            f"Expected labelled examples to train on. Received {found.rows:,} examples without "
+            f"Expected labelled examples to {purpose}. Received {found.rows:,} examples without "
             f"{config.label_feature!r} (or with -1). Check TrainerConfig.label_feature, and which "
-            "splits TrainArgs names."
+            "splits TrainArgs and EvalArgs name."
         )
     if config.graph is not None and not found.with_neighbors:
         raise ValueError(

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import tensorflow as tf
 
 from nsl_tfx import configs, trainer
 from nsl_tfx.trainer.backup import Backup
-from tests.trainer.conftest import SCHEMA
+from tests.trainer.conftest import SCHEMA, make_row, write_rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,6 +176,22 @@ def test_what_cannot_be_trained_is_an_error_before_the_first_step(
     with pytest.raises(ValueError, match=message):
         trainer.train(plain.replace(**changes), data, str(tmp_path / "run"))
     assert not (tmp_path / "run" / "history.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "make", "message"),
+    [
+        (0, make_row, "examples to validate on"),
+        (9, lambda number, x: {"x": x}, "labelled examples to validate on. Received 9 examples"),
+    ],
+)
+def test_nothing_to_validate_on_is_an_error_before_the_first_step(
+    config, data, tmp_path, rows, make, message
+):
+    path = write_rows(str(tmp_path / "eval"), seed=0, rows=rows, make=make)
+    data = dataclasses.replace(data, eval_files=[path])
+    with pytest.raises(ValueError, match=message):
+        trainer.train(config.replace(epochs=1), data, str(tmp_path / "run"))
 
 
 @pytest.mark.slow
