@@ -10,6 +10,9 @@ from nsl_tfx.configs.base import Config, require_choice, require_number
 
 MINIMAL = {
     "TrainerConfig": {"model_fn": "a.b", "features": ["x"]},
+    "SearchRange": {"low": 1, "high": 2},
+    "TunerConfig": {"search": {"learning_rate": {"values": [0.1, 0.2]}}},
+    "ValidationAttackConfig": {"epsilon": 0.1},
     "RobustnessConfig": {"features": ["x"], "label_feature": "y", "epsilon": 0.1},
     "SimilarityGraphConfig": {"embedding_feature": "x"},
     "AugmentConfig": {"features": ["x"]},

@@ -98,6 +98,14 @@ class TunerConfig(Config):
         """Raises ValueError where nothing is searched, or the direction is none."""
         if not self.search:
             raise ValueError("Expected TunerConfig.search to name a setting. Received: none.")
+        known = [field.name for field in dataclasses.fields(TrainerConfig)]
+        unknown = [path for path in self.search if path.split(".")[0] not in known]
+        if unknown:
+            raise ValueError(
+                "Expected TunerConfig.search with paths within TrainerConfig, such as "
+                "'adversarial.multiplier', or 'model_options.NAME' for an option of model_fn's. "
+                f"Received: {', '.join(unknown)}."
+            )
         if self.direction not in ("auto", "min", "max"):
             raise ValueError(
                 "Expected TunerConfig.direction to be 'auto', 'min' or 'max'. "

@@ -43,6 +43,13 @@ def input_structure(model: keras.Model) -> Any:
     return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
+def output_layer(model: keras.Model) -> keras.Layer:
+    """Returns the layer that makes the output of a model that has symbolic inputs."""
+    history = model.outputs[0]._keras_history  # Keras has no public name for it.
+    layer: keras.Layer = history.operation
+    return layer
+
+
 def taken_features(model: keras.Model, features: Mapping[str, Any]) -> list[str] | None:
     """Returns the names of the features that a model takes, in order; None where it takes a dict.
 

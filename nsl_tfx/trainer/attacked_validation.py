@@ -38,6 +38,21 @@ class AttackedValidation(keras.callbacks.Callback):
         self._metrics = [keras.metrics.Mean(name="loss"), *make_metrics(config)]
         self._step: Any = None
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Attacks one batch, so that what is wrong shows before the first step.
+
+        Raises:
+            ValueError: No feature can be attacked.
+        """
+        del logs
+        for x, y, weight in self._batches.take(1):
+            if not Features.of(x).dense:
+                raise ValueError(
+                    "Expected a feature of floats, for TrainerConfig.validation_attack to move. "
+                    f"Received: {', '.join(x)}."
+                )
+            self._attack_batch(x, y, weight)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Attacks the model as it is."""
         del epoch

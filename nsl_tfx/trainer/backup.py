@@ -61,8 +61,11 @@ class Backup(keras.callbacks.Callback):
         """
         optimizer = self._trained.optimizer
         optimizer.build(self._trained.trainable_variables)
+        # A list of all variables: by its layers alone, a model's random seeds are not found.
         checkpoint = tf.train.Checkpoint(
-            model=self._trained, optimizer=optimizer, progress=self._progress
+            variables=[variable.value for variable in self._trained.variables],
+            optimizer=[variable.value for variable in optimizer.variables],
+            progress=self._progress,
         )
         # Every worker takes part in reading the variables; what others than the chief write is of
         # no use.

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from nsl_tfx.configs import Task, TrainerConfig
@@ -15,7 +17,8 @@ from nsl_tfx.trainer.example_spec import ExampleSpec
 from nsl_tfx.trainer.keras_parts import keras_part
 from nsl_tfx.trainer.tasks import make_loss, make_metrics
 
-_ENDS_IN_PROBABILITIES = {"softmax", "sigmoid"}
+# Of the examples that a model is tried with.
+_ROWS = 16
 
 
 def make_regularized_model(base_model: keras.Model, config: TrainerConfig) -> RegularizedModel:
@@ -68,11 +71,7 @@ def build_model(model: keras.Model, config: TrainerConfig, spec: ExampleSpec, cl
     Raises:
         ValueError: It puts out something else.
     """
-    rows = 2
-    features = {
-        name: tf.fill([rows, *feature.shape], "" if feature.dtype == tf.string else _zero(feature))
-        for name, feature in spec.features.items()
-    }
+    features = {name: _values(feature) for name, feature in spec.features.items()}
     output = call_base(model, features, training=False)
     width = tf.TensorShape(spec.label[config.label_feature].shape).num_elements()
     wanted = {
@@ -86,18 +85,23 @@ def build_model(model: keras.Model, config: TrainerConfig, spec: ExampleSpec, cl
         )
         raise _wrong_output(config, wanted, found)
     shape = tuple(output.shape)
-    fits = len(shape) == 2 and shape[0] == rows
+    fits = len(shape) == 2 and shape[0] == _ROWS
     if not fits or (config.task is not Task.CLASSIFICATION and shape[1] != width):
-        raise _wrong_output(config, wanted, f"shape {shape} for {rows} examples")
+        raise _wrong_output(config, wanted, f"shape {shape} for {_ROWS} examples")
     if config.task is Task.CLASSIFICATION and shape[1] < max(classes, 2):
         raise _wrong_output(
             config, wanted, f"{shape[1]} logits, for labels up to {max(classes - 1, 1)}"
         )
-    _check_logits(model, config)
+    _check_logits(config, np.asarray(output, np.float32))
 
 
-def _zero(feature: Any) -> Any:
-    return tf.zeros([], feature.dtype)
+def _values(feature: Any) -> tf.Tensor:
+    """Returns values of a feature for some examples: of floats, some of either sign and size."""
+    shape = [_ROWS, *feature.shape]
+    if not feature.dtype.is_floating:
+        return tf.zeros(shape, feature.dtype)
+    scales = np.geomspace(0.1, 100, _ROWS).reshape([_ROWS] + [1] * len(feature.shape))
+    return tf.constant(scales * np.random.default_rng(0).normal(size=shape), feature.dtype)
 
 
 def _make_optimizer(config: TrainerConfig) -> keras.optimizers.Optimizer:
@@ -107,19 +111,25 @@ def _make_optimizer(config: TrainerConfig) -> keras.optimizers.Optimizer:
     return keras_part("optimizer", "optimizer", config.optimizer, learning_rate=rate)
 
 
-def _check_logits(model: keras.Model, config: TrainerConfig) -> None:
-    """Raises ValueError where the last layer gives probabilities rather than logits."""
-    layers = getattr(model, "layers", ())
-    if config.task is Task.REGRESSION or not layers:
-        return
-    last = layers[-1]
-    activation = getattr(getattr(last, "activation", None), "__name__", "")
-    if activation in _ENDS_IN_PROBABILITIES or isinstance(last, keras.layers.Softmax):
+def _check_logits(config: TrainerConfig, outputs: npt.NDArray[np.float32]) -> None:
+    """Raises ValueError where a model gives probabilities rather than logits.
+
+    Args:
+        config: The task.
+        outputs: `[rows, logits]`, of examples that differ.
+    """
+    between = bool(((outputs >= 0) & (outputs <= 1)).all())
+    if config.task is Task.CLASSIFICATION:
+        found = between and np.allclose(outputs.sum(axis=1), 1, atol=1e-2)
+    else:
+        # By chance, so many numbers do not lie there.
+        found = config.task is Task.BINARY and between and outputs.min() > 0
+    if found:
         raise ValueError(
             f"Expected model_fn {config.model_fn!r} to return a model that ends in logits, through "
             "which attacks find their way; the trainer adds the softmax or sigmoid to what is "
-            f"served. Received: a last layer {last.name!r} with {activation or 'softmax'}. Leave "
-            "its activation out."
+            "served. Received: a model that puts out probabilities. Leave out the activation of "
+            "its last layer."
         )
 
 

@@ -18,8 +18,15 @@ def make_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
 
     Raises:
         RuntimeError: TensorFlow has computed something before, with several workers.
-        ValueError: There are no several workers, or no GPUs, or the batch cannot be divided.
+        ValueError: There are no several workers, or some that the config does not speak of, or the
+            batch cannot be divided.
     """
+    if config.strategy is not Strategy.MULTI_WORKER and _count_workers() > 1:
+        raise ValueError(
+            f"Expected TrainerConfig.strategy 'multi_worker', since TF_CONFIG names "
+            f"{_count_workers()} workers: each would train alone. Received: "
+            f"{config.strategy.value!r}. Else unset TF_CONFIG."
+        )
     if config.strategy is Strategy.NONE:
         return tf.distribute.get_strategy()
     if config.strategy is Strategy.MIRRORED:
@@ -91,9 +98,13 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
         strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None)
 
 
-def _check_cluster() -> None:
+def _count_workers() -> int:
     cluster = _tf_config().get("cluster", {})
-    if not cluster.get("worker") and not cluster.get("chief"):
+    return sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
+
+
+def _check_cluster() -> None:
+    if not _count_workers():
         raise ValueError(
             "Expected the environment variable TF_CONFIG to name the workers, for "
             "TrainerConfig.strategy 'multi_worker', such as "
@@ -104,9 +115,10 @@ def _check_cluster() -> None:
 
 
 def _tf_config() -> dict[str, Any]:
+    text = os.environ.get("TF_CONFIG") or "{}"
     try:
-        return dict(json.loads(os.environ.get("TF_CONFIG") or "{}"))
-    except json.JSONDecodeError as error:
+        return dict(json.loads(text))
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Expected the environment variable TF_CONFIG to hold JSON. {error}."
+            f"Expected a JSON object in the environment variable TF_CONFIG. Received: {text!r}."
         ) from error

@@ -166,6 +166,11 @@ def _missing_label(config: TrainerConfig, label: schema_pb2.Feature) -> float | 
 
 def _check_label_shape(config: TrainerConfig, label: Any) -> None:
     count = tf.TensorShape(label.shape).num_elements()
+    if count != 1 and config.class_weights is not None:
+        raise ValueError(
+            "Expected TrainerConfig.class_weights with one label an example. Received a schema "
+            f"with shape {list(label.shape)} for {config.label_feature!r}."
+        )
     if config.task is Task.CLASSIFICATION and count != 1:
         raise ValueError(
             f"Expected one label an example, for task {config.task.value!r}. Received a schema "

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nsl_tfx.configs import Task, TrainerConfig
 from nsl_tfx.io import staged
-from nsl_tfx.keras.base_call import call_base
+from nsl_tfx.keras.base_call import call_base, output_layer
 from nsl_tfx.trainer.example_spec import ExampleSpec
 from nsl_tfx.trainer.tasks import output_names, served
 from nsl_tfx.trainer.transform_graph import TransformGraph
@@ -79,6 +79,18 @@ def export_model(
         archive.write_out(folder, verbose=False)
 
 
+def check_export(
+    model: keras.Model,
+    spec: ExampleSpec,
+    config: TrainerConfig,
+    transform_graph: TransformGraph | None = None,
+) -> None:
+    """Raises ValueError where `export_model` would, without writing anything."""
+    _raw_function(model, config)
+    if transform_graph is not None:
+        transform_graph.raw_spec(spec.features)
+
+
 def _serving_function(
     model: keras.Model, spec: ExampleSpec, task: Task, transform_graph: TransformGraph | None
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
@@ -120,12 +132,12 @@ def _raw_function(
     model: keras.Model, config: TrainerConfig
 ) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
     name = output_names(config.task)[0]
-    layer = _embedding_of(model, config.embedding)
-    if layer is None:
+    embeddings = _embedding_of(model, config.embedding)
+    if embeddings is None:
         return lambda features: {
             name: tf.cast(call_base(model, features, training=False), tf.float32)
         }
-    both = keras.Model(model.inputs, {name: model.outputs[0], "embeddings": layer})
+    both = keras.Model(model.inputs, {name: model.outputs[0], "embeddings": embeddings})
 
     def call(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = call_base(both, features, training=False)
@@ -135,14 +147,24 @@ def _raw_function(
 
 
 def _embedding_of(model: keras.Model, name: str | None) -> Any:
-    """Returns the symbolic embeddings; None where the model has no symbolic inputs."""
-    if name is not None:
-        try:
-            return model.get_layer(name).output
-        except (AttributeError, ValueError) as error:
-            names = ", ".join(layer.name for layer in model.layers)
-            raise ValueError(
-                f"Expected TrainerConfig.embedding to name a layer of the model: {names}. "
-                f"Received: {name!r}."
-            ) from error
-    return model.layers[-1].input if getattr(model, "inputs", None) else None
+    """Returns the symbolic embeddings; None where the model has no symbolic inputs, or no one."""
+    if not getattr(model, "inputs", None):
+        if name is None:
+            return None
+        raise ValueError(
+            "Expected TrainerConfig.embedding with a sequential or functional model, whose layers' "
+            f"outputs are known. Received: {name!r} and a {type(model).__name__}."
+        )
+    if name is None:
+        taken = tf.nest.flatten(output_layer(model).input)
+        # What several inputs would be together, only the model knows.
+        one = len(taken) == 1 and taken[0].dtype != "string"
+        return taken[0] if one else None
+    try:
+        return model.get_layer(name).output
+    except (AttributeError, ValueError) as error:
+        names = ", ".join(layer.name for layer in model.layers)
+        raise ValueError(
+            f"Expected TrainerConfig.embedding to name a layer of the model that is used once: "
+            f"{names}. Received: {name!r}."
+        ) from error

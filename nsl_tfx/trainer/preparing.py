@@ -20,6 +20,7 @@ from nsl_tfx.trainer.building import build_model, make_regularized_model
 from nsl_tfx.trainer.distribution import distribute
 from nsl_tfx.trainer.epochs import Epochs, plan_epochs
 from nsl_tfx.trainer.example_spec import ExampleSpec, make_example_spec
+from nsl_tfx.trainer.export import check_export
 from nsl_tfx.trainer.input import Share, Start, training_dataset, validation_dataset
 from nsl_tfx.trainer.keras_parts import keras_part
 from nsl_tfx.trainer.model_fn import ModelContext, make_model
@@ -55,7 +56,9 @@ class Preparation:
         data: What to train on.
         spec: How the examples are read.
         found: What they hold.
+        classes: The highest class of all labels, plus 1; 0 where labels are no classes.
         epochs: How long to train.
+        train_steps: Number of gradient steps, where the config has no `epochs`.
         eval_steps: Number of batches to validate on; all of them when None.
     """
 
@@ -63,8 +66,24 @@ class Preparation:
     data: TrainingData
     spec: ExampleSpec
     found: Survey
+    classes: int
     epochs: Epochs
+    train_steps: int | None = None
     eval_steps: int | None = None
+
+    def with_config(self, config: TrainerConfig) -> Preparation:
+        """Returns the same training by another config, on the same labels.
+
+        Raises:
+            ValueError: The schema lacks a feature that it names.
+        """
+        rows = self.found.rows if self.found.whole else None
+        return dataclasses.replace(
+            self,
+            config=config,
+            spec=make_example_spec(config, self.data.schema, self.data.transform_graph),
+            epochs=plan_epochs(config, self.train_steps, rows),
+        )
 
     def make_model(self, weights_of: str | None = None) -> RegularizedModel:
         """Makes the model with its regularizers, compiled and built.
@@ -80,7 +99,8 @@ class Preparation:
         keras.utils.set_random_seed(config.seed)
         with _precision(config.precision):
             model = make_model(config, ModelContext(self.spec.features, self.data.transform_graph))
-            build_model(model, config, self.spec, max(self.found.class_counts, default=-1) + 1)
+            build_model(model, config, self.spec, self.classes)
+            check_export(model, self.spec, config, self.data.transform_graph)
             if weights_of is not None:
                 copy_weights(weights_of, model)
             return make_regularized_model(model, config)
@@ -167,9 +187,12 @@ def prepare(
     found = survey_examples(data.train_files, spec, config, count_all)
     # Neighbors serve training alone.
     plain = config.replace(graph=None, neighbor_features=None, neighbor_perturbation=None)
-    survey_examples(data.eval_files, spec, plain, whole=False, purpose="validate on")
+    most = eval_steps * config.batch_size if eval_steps else None
+    validated = survey_examples(data.eval_files, spec, plain, False, "validate on", most)
+    classes = max([*found.class_counts, *validated.class_counts], default=-1) + 1
+    class_weights_of(config, found)
     epochs = plan_epochs(config, train_steps, found.rows if found.whole else None)
-    return Preparation(config, data, spec, found, epochs, eval_steps or None)
+    return Preparation(config, data, spec, found, classes, epochs, train_steps, eval_steps or None)
 
 
 def make_early_stopping(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
+import keras
+
 from nsl_tfx.configs import TrainerConfig
 from nsl_tfx.io import read_schema
 from nsl_tfx.trainer.custom_config import CODE_KEY, read_config
@@ -37,7 +39,7 @@ def run_fn(fn_args: Any) -> None:
     config = read_config(fn_args)
     check_writable(fn_args.serving_model_dir)
     data = training_data(fn_args)
-    model = train(
+    train(
         config,
         data,
         fn_args.model_run_dir,
@@ -45,8 +47,8 @@ def run_fn(fn_args: Any) -> None:
         eval_steps=fn_args.eval_steps,
         base_model=fn_args.base_model,
         code=fn_args.custom_config.get(CODE_KEY, ""),
+        finish=lambda model: _export(model, fn_args.serving_model_dir, config, data),
     )
-    _export(model, fn_args.serving_model_dir, config, data)
 
 
 def training_data(fn_args: Any) -> TrainingData:
@@ -65,7 +67,7 @@ def training_data(fn_args: Any) -> TrainingData:
     )
 
 
-def _export(model: Any, path: str, config: TrainerConfig, data: TrainingData) -> None:
+def _export(model: keras.Model, path: str, config: TrainerConfig, data: TrainingData) -> None:
     """Exports the model once, though every worker takes part in reading its variables."""
     spec = make_example_spec(config, data.schema, data.transform_graph)
     if is_chief():

@@ -46,6 +46,7 @@ def survey_examples(
     config: TrainerConfig,
     whole: bool,
     purpose: str = "train on",
+    most: int | None = None,
 ) -> Survey:
     """Reads labels and edge weights of examples.
 
@@ -56,6 +57,7 @@ def survey_examples(
         whole: Whether to read all examples; else as many as it takes to see that there is
             something to learn from.
         purpose: What the examples are for, for the errors' text.
+        most: How many examples there are to be used; all when None.
 
     Raises:
         FileNotFoundError: No file matches.
@@ -71,6 +73,8 @@ def survey_examples(
     for batch in read_examples(patterns, wanted, _ROWS_AT_ONCE):
         label = tf.reshape(batch[config.label_feature], [len(batch[config.label_feature]), -1])
         there = is_label(label, spec).numpy()
+        if most is not None:
+            label, there = label[: most - rows], there[: most - rows]
         rows += len(there)
         labelled += int(there.all(axis=1).sum())
         if config.task is not Task.REGRESSION:
@@ -78,6 +82,8 @@ def survey_examples(
         if edges:
             some = np.any([batch[name].numpy().reshape(-1) > 0 for name in edges], axis=0)
             with_neighbors += int(some.sum())
+        if rows == most:
+            break
         if not whole and rows >= _GLANCE and labelled and (with_neighbors or not edges):
             complete = False
             break
@@ -96,6 +102,9 @@ def class_weights_of(config: TrainerConfig, found: Survey) -> dict[int, float] |
         config: Says which.
         found: The classes of all training examples.
 
+    Raises:
+        ValueError: A weight is that of a class that no label names.
+
     Example:
         >>> config = TrainerConfig(model_fn="a.b", features=("x",), class_weights="balanced")
         >>> class_weights_of(config, Survey(9, True, 8, 0, {0: 6, 2: 2}))
@@ -103,9 +112,16 @@ def class_weights_of(config: TrainerConfig, found: Survey) -> dict[int, float] |
     """
     if config.class_weights is None:
         return None
-    if not isinstance(config.class_weights, str):
-        return {int(number): weight for number, weight in config.class_weights.items()}
     counts = found.class_counts
+    if not isinstance(config.class_weights, str):
+        weights = {int(number): weight for number, weight in config.class_weights.items()}
+        unknown = sorted(weights.keys() - counts.keys()) if found.whole else []
+        if unknown:
+            raise ValueError(
+                "Expected TrainerConfig.class_weights of classes that labels name: "
+                f"{', '.join(map(str, counts))}. Received: {unknown[0]}."
+            )
+        return weights
     total = sum(counts.values())
     return {number: total / (len(counts) * count) for number, count in counts.items()}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -26,6 +27,7 @@ def train(
     eval_steps: int | None = None,
     base_model: str | None = None,
     code: str = "",
+    finish: Callable[[keras.Model], None] = lambda model: None,
 ) -> keras.Model:
     """Trains the config's model with the config's regularizers.
 
@@ -41,6 +43,8 @@ def train(
         eval_steps: Number of batches to validate on, if there are as many; all when None.
         base_model: Folder of an exported model whose weights to begin with; random ones when None.
         code: A hash of the code; other code does not go on from a backup.
+        finish: Called with the trained model, such as to export it; the backup is kept until it has
+            returned.
 
     Returns:
         The trained model, without its regularizers.
@@ -79,12 +83,13 @@ def train(
                 ],
                 verbose=2 if is_chief() else 0,
             )
+            finish(model.base_model)
     return model.base_model
 
 
 def check_writable(folder: str) -> None:
     """Makes a folder; raises OSError where nothing can be written to it."""
-    probe = os.path.join(folder, f".probe-{os.getpid()}")
+    probe = os.path.join(folder, f".probe-{uuid.uuid4().hex}")
     try:
         tf.io.gfile.makedirs(folder)
         with tf.io.gfile.GFile(probe, "w") as file:

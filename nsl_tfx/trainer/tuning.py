@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -67,7 +66,7 @@ def make_tuner(ready: Preparation, tuning: TunerConfig, folder: str) -> keras_tu
         TuningAlgorithm.GRID: keras_tuner.GridSearch,
         TuningAlgorithm.BAYESIAN: keras_tuner.BayesianOptimization,
     }
-    return kinds[tuning.algorithm](
+    return _failing_if_all_fail(kinds[tuning.algorithm])(
         _make_hypermodel(ready),
         objective=keras_tuner.Objective(tuning.objective, direction),
         max_trials=tuning.max_trials,
@@ -80,6 +79,28 @@ def make_tuner(ready: Preparation, tuning: TunerConfig, folder: str) -> keras_tu
         # A trial whose loss is no number counts as a bad one; others go on.
         max_consecutive_failed_trials=tuning.max_trials + 1,
     )
+
+
+def _failing_if_all_fail(kind: Any) -> Any:
+    """Returns a kind of tuner whose search fails where it found nothing.
+
+    Keras Tuner goes on to give the first trial's settings as the best.
+    """
+
+    class Tuner(kind):
+        """Searches, and looks whether a trial ended well."""
+
+        def search(self, *args: Any, **kwargs: Any) -> None:
+            super().search(*args, **kwargs)
+            trials = self.oracle.trials.values()
+            if not any(trial.status == "COMPLETED" for trial in trials):
+                reasons = {str(trial.message).strip().splitlines()[-1] for trial in trials}
+                raise NonFiniteLossError(
+                    f"Expected a trial that ends well. Received {len(trials)} that failed: "
+                    f"{'; '.join(sorted(reasons))}"
+                )
+
+    return Tuner
 
 
 def _make_hypermodel(ready: Preparation) -> Any:
@@ -107,7 +128,7 @@ def _make_hypermodel(ready: Preparation) -> Any:
                 raise keras_tuner.errors.FailedTrialError(str(error)) from error
 
         def _trial(self, hp: Any) -> Preparation:
-            return dataclasses.replace(ready, config=with_values(ready.config, hp.values))
+            return ready.with_config(with_values(ready.config, hp.values))
 
     return Training()
 
@@ -125,11 +146,9 @@ def _declare(hyperparameters: Any, path: str, values: SearchRange) -> None:
 
 def _check(ready: Preparation, tuning: TunerConfig) -> None:
     """Raises ValueError where a path leads nowhere, or the logs hold no such objective."""
-    first = {
-        path: values.low if values.values is None else values.values[0]
-        for path, values in tuning.search.items()
-    }
-    with_values(ready.config, first)
+    for path, values in tuning.search.items():
+        for value in values.values or (values.low, values.high):
+            ready.with_config(with_values(ready.config, {path: value}))
     known = [name for name in ready.log_names() if name.startswith("val_")]
     if tuning.objective not in known:
         raise ValueError(

@@ -19,8 +19,41 @@ def make_by_context(config, context):
     return keras.Model(inputs, keras.layers.Dense(width)(merged))
 
 
+def make_dropout(config):
+    x = keras.Input((3,), name="x")
+    hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(8, activation="relu")(x))
+    return keras.Model(x, keras.layers.Dense(3)(hidden))
+
+
+def make_sum(config):
+    x = keras.Input((3,), name="x")
+    return keras.Model(x, keras.layers.Add()([keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)]))
+
+
+def make_gated(config):
+    """Its sigmoid is the last layer to be made, and not the one that puts out."""
+    x = keras.Input((3,), name="x")
+    wide, total = keras.layers.Dense(3), keras.layers.Add()
+    gate = keras.layers.Dense(3, activation="sigmoid")(x)
+    return keras.Model(x, total([wide(x), gate]))
+
+
 def make_softmax(config):
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
+
+
+def make_nested_softmax(config):
+    x = keras.Input((3,), name="x")
+    return keras.Model(x, make_softmax(config)(x))
+
+
+def make_softmax_by_ops(config):
+    x = keras.Input((3,), name="x")
+    return keras.Model(x, keras.ops.softmax(keras.layers.Dense(3)(x)))
+
+
+def make_sigmoid(config):
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="sigmoid")])
 
 
 def make_two_outputs(config):

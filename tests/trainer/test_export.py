@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.trainer import export_model, make_example_spec
-from tests.trainer.models import make_model
+from tests.trainer.models import make_model, make_sum
 
 
 class Subclassed(keras.Model):
@@ -137,6 +137,13 @@ def test_the_embedding_is_the_layer_that_the_config_names(tmp_path, schema, conf
     with pytest.raises(ValueError, match=r"wanted.* Received: 'other'"):
         export_model(model, str(tmp_path / "no"), spec, config.replace(embedding="other"))
     assert not (tmp_path / "no").exists()
+
+
+def test_several_inputs_of_the_last_layer_are_no_embedding(tmp_path, schema, config):
+    spec = make_example_spec(config, schema)
+    export_model(make_sum(None), str(tmp_path), spec, config)
+    loaded = tf.saved_model.load(str(tmp_path))
+    assert set(loaded.signatures["raw_features"](x=tf.constant(ROWS))) == {"logits"}
 
 
 def test_half_precision_serves_float32(tmp_path, schema, config):

@@ -15,6 +15,8 @@ import tensorflow as tf
 
 from nsl_tfx import configs, trainer
 from nsl_tfx.trainer.backup import Backup
+from nsl_tfx.trainer.distribution import make_strategy
+from nsl_tfx.trainer.preparing import prepare
 from tests.trainer.conftest import SCHEMA, make_row, write_rows
 
 ROOT = Path(__file__).parents[2]
@@ -154,10 +156,26 @@ def test_steps_are_made_to_the_letter(plain, data, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_fn": "tests.trainer.models.make_softmax"}, "ends in logits.*with softmax"),
+        ({"model_fn": "tests.trainer.models.make_softmax"}, "puts out probabilities"),
+        ({"model_fn": "tests.trainer.models.make_nested_softmax"}, "puts out probabilities"),
+        ({"model_fn": "tests.trainer.models.make_softmax_by_ops"}, "puts out probabilities"),
+        (
+            {
+                "model_fn": "tests.trainer.models.make_sigmoid",
+                "task": "binary",
+                "label_feature": "yes",
+            },
+            "puts out probabilities",
+        ),
+        ({"embedding": "nothing"}, "x, hidden, dense.* Received: 'nothing'"),
+        ({"class_weights": {"9": 2.0}}, "labels name: 0, 1, 2. Received: 9"),
+        (
+            {"class_weights": "balanced", "task": "binary", "label_feature": "both"},
+            "with one label an example",
+        ),
         ({"model_fn": "tests.trainer.models.make_two_outputs"}, "with one output.*: 2 outputs"),
         ({"model_fn": "tests.trainer.models.make_by_context"}, r"1 logits, for labels up to 2"),
-        ({"task": "binary", "label_feature": "yes"}, r"\[batch, 1\], a logit.*shape \(2, 3\)"),
+        ({"task": "binary", "label_feature": "yes"}, r"\[batch, 1\], a logit.*shape \(16, 3\)"),
         ({"task": "regression", "label_feature": "both"}, r"\[batch, 2\], a number"),
         ({"optimizer": "adamm"}, r"TrainerConfig\.optimizer"),
         ({"learning_rate": {"class_name": "Cosine"}}, r"TrainerConfig\.learning_rate"),
@@ -183,6 +201,13 @@ def test_what_cannot_be_trained_is_an_error_before_the_first_step(
     [
         (0, make_row, "examples to validate on"),
         (9, lambda number, x: {"x": x}, "labelled examples to validate on. Received 9 examples"),
+        (9, lambda number, x: {"x": x, "label": [7]}, "3 logits, for labels up to 7"),
+        # All that is validated on.
+        (
+            40,
+            lambda number, x: {"x": x, "label": [1 if number > 30 else -1]},
+            "labelled examples to validate on. Received 20 examples",
+        ),
     ],
 )
 def test_nothing_to_validate_on_is_an_error_before_the_first_step(
@@ -191,7 +216,49 @@ def test_nothing_to_validate_on_is_an_error_before_the_first_step(
     path = write_rows(str(tmp_path / "eval"), seed=0, rows=rows, make=make)
     data = dataclasses.replace(data, eval_files=[path])
     with pytest.raises(ValueError, match=message):
-        trainer.train(config.replace(epochs=1), data, str(tmp_path / "run"))
+        trainer.train(config.replace(epochs=1), data, str(tmp_path / "run"), eval_steps=2)
+
+
+@pytest.mark.parametrize("name", ["make_gated", "make_sum"])
+def test_a_model_is_not_judged_by_the_order_of_its_layers(plain, data, name):
+    config = plain.replace(model_fn=f"tests.trainer.models.{name}")
+    assert prepare(config, data).make_model().built
+
+
+@pytest.mark.parametrize(
+    ("text", "strategy", "message"),
+    [
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "none", "names 2 workers"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "mirrored", "names 2 workers"),
+        ("{}", "multi_worker", "TF_CONFIG to name the workers"),
+        ("[1]", "none", "a JSON object"),
+        ("{", "none", "a JSON object"),
+    ],
+)
+def test_workers_that_do_not_fit_are_named(plain, monkeypatch, text, strategy, message):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match=message):
+        make_strategy(plain.replace(strategy=strategy))
+
+
+@pytest.mark.slow
+def test_a_failed_export_keeps_what_was_trained(plain, data, tmp_path):
+    def fail(model):
+        raise OSError("disk full")
+
+    config = plain.replace(model_fn="tests.trainer.models.make_dropout")
+    with pytest.raises(OSError, match="disk full"):
+        trainer.train(config, data, str(tmp_path / "1"), finish=fail)
+    (backup,) = tmp_path.glob(".backup-*")
+    exported = []
+    found = weights_of(config, data, tmp_path / "2", finish=exported.append)
+    assert len(exported) == 1
+    # Nothing was left to train.
+    assert not (tmp_path / "2" / "history.csv").read_text()
+    expected = weights_of(config, data, tmp_path / "other" / "1")
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+    assert not backup.exists()
 
 
 @pytest.mark.slow
@@ -262,6 +329,7 @@ def test_a_loss_that_is_no_number_stops_and_is_named(plain, data, tmp_path, chan
 def test_a_killed_training_ends_as_if_it_had_not_been(plain, data, tmp_path, terms):
     config = plain.replace(
         **{name: TERMS[name] for name in terms},
+        model_fn="tests.trainer.models.make_dropout",
         epochs=4,
         early_stopping={"patience": 9},
         callbacks=("tests.trainer.models.KillProcess",),

@@ -6,6 +6,7 @@ import pytest
 from nsl_tfx import configs, trainer
 from nsl_tfx.configs import SearchRange, TunerConfig, ValidationAttackConfig
 from nsl_tfx.configs.tuning import with_values
+from nsl_tfx.trainer.preparing import prepare
 
 ADVERSARIAL = configs.make_adv_reg_config(adv_step_size=0.3, adv_grad_norm="infinity")
 STRENGTHS = SearchRange(values=[0.0, 4.0])
@@ -74,6 +75,22 @@ def test_trials_whose_loss_is_no_number_do_not_end_the_search(search, plain):
     assert best.values == {"adversarial.multiplier": 0.1}
 
 
+@pytest.mark.slow
+def test_a_search_in_which_nothing_ends_well_fails(search, plain):
+    tuning = TunerConfig(
+        search={"adversarial.multiplier": SearchRange(values=[1e39, 1e38])}, algorithm="grid"
+    )
+    with pytest.raises(trainer.NonFiniteLossError, match=r"2 that failed.*clipnorm"):
+        search(plain, tuning, steps=8)
+
+
+def test_a_trials_length_follows_its_settings(plain, data):
+    ready = prepare(plain.replace(epochs=2), data)
+    changed = ready.with_config(plain.replace(epochs=3, batch_size=10))
+    assert (ready.epochs.steps, ready.epochs.count) == (2, 2)
+    assert (changed.epochs.steps, changed.epochs.count) == (4, 3)
+
+
 def test_the_trainer_takes_what_was_best(fn_args, config):
     fn_args.hyperparameters = {
         "space": [],
@@ -105,6 +122,7 @@ def test_a_path_that_leads_nowhere_is_named(config, path, value, error, message)
         ({"objective": "val_auc"}, "val_loss, val_accuracy. Received: 'val_auc'"),
         ({"objective": "val_attacked_loss"}, "Received: 'val_attacked_loss'"),
         ({"search": {"graph.multiplier": STRENGTHS}}, "TrainerConfig.graph to be set"),
+        ({"search": {"batch_size": SearchRange(values=[4, 0])}}, "batch_size >= 1"),
     ],
 )
 def test_a_search_that_cannot_be_is_an_error_before_it(fn_args, tmp_path, plain, changes, message):
@@ -113,6 +131,11 @@ def test_a_search_that_cannot_be_is_an_error_before_it(fn_args, tmp_path, plain,
     fn_args.working_dir = str(tmp_path)
     with pytest.raises(ValueError, match=message):
         trainer.tuner_fn(fn_args)
+
+
+def test_a_path_that_is_no_setting_is_named():
+    with pytest.raises(ValueError, match=r"'model_options\.NAME'.*Received: learning_rat"):
+        TunerConfig(search={"learning_rat": STRENGTHS})
 
 
 def test_no_search_is_named(fn_args):
