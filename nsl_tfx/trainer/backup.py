@@ -168,10 +168,11 @@ def backup_folder(
     Args:
         config: Says where, and is part of what tells trainings apart.
         run_dir: Where the run's logs go. TFX gives each try another one, beside the last.
-        train_files: Globs of the training examples; their names and sizes tell trainings apart.
+        train_files: Globs of the training examples; names, sizes and times tell trainings apart.
         identity: What else does, such as a hash of the code and the number of steps.
     """
-    files = [(file, tf.io.gfile.stat(file).length) for file in matching_files(train_files)]
+    found = {file: tf.io.gfile.stat(file) for file in matching_files(train_files)}
+    files = [(file, stat.length, stat.mtime_nsec) for file, stat in found.items()]
     what = json.dumps([config.replace(backup_dir=None).to_dict(), files, list(identity)])
     digest = hashlib.sha256(what.encode()).hexdigest()[:16]
     parent = config.backup_dir or run_dir.rstrip("/").rpartition("/")[0] or "."

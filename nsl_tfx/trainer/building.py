@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,9 +81,9 @@ def build_model(model: keras.Model, config: TrainerConfig, spec: ExampleSpec, cl
         Task.REGRESSION: f"[batch, {width}], a number for each label",
     }[config.task]
     if not hasattr(output, "shape"):
-        found = (
-            f"{len(output)} outputs" if isinstance(output, (Mapping, list, tuple)) else repr(output)
-        )
+        several = isinstance(output, (Mapping, list, tuple))
+        kind = type(output).__name__
+        found = f"a {kind} of {len(output)}" if several else repr(output)
         raise _wrong_output(config, wanted, found)
     shape = tuple(output.shape)
     fits = len(shape) == 2 and shape[0] == _ROWS
@@ -93,6 +94,29 @@ def build_model(model: keras.Model, config: TrainerConfig, spec: ExampleSpec, cl
             config, wanted, f"{shape[1]} logits, for labels up to {max(classes - 1, 1)}"
         )
     _check_logits(config, np.asarray(output, np.float32))
+    _try_loss_and_metrics(config, tf.cast(output, tf.float32), width)
+
+
+def _try_loss_and_metrics(config: TrainerConfig, output: tf.Tensor, labels: int) -> None:
+    """Raises ValueError where a loss or metric does not take what the model puts out."""
+    label = tf.zeros([_ROWS] if config.task is Task.CLASSIFICATION else [_ROWS, labels])
+    weight = tf.ones([_ROWS])
+    tried = {"loss": [lambda: make_loss(config)(label, output, weight)]}
+    tried["metrics"] = [
+        functools.partial(metric.update_state, label, output, weight)
+        for metric in make_metrics(config)
+    ]
+    for field, calls in tried.items():
+        for number, call in enumerate(calls):
+            try:
+                call()
+            except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+                given = config.loss if field == "loss" else (config.metrics or ("",))[number]
+                raise ValueError(
+                    f"Expected TrainerConfig.{field} for labels {list(label.shape)} and outputs "
+                    f"{list(output.shape)} (task {config.task.value!r}). Received: {given!r}, "
+                    f"which does not take them ({error})."
+                ) from error
 
 
 def _values(feature: Any) -> tf.Tensor:

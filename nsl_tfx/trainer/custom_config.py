@@ -66,9 +66,15 @@ def read_config(fn_args: Any) -> TrainerConfig:
         ValueError: There is none.
     """
     config = TrainerConfig.from_dict(_read(fn_args, CONFIG_KEY, "TrainerConfig(...)"))
-    if not fn_args.hyperparameters:
+    found = fn_args.hyperparameters
+    if not found:
         return config
-    return with_values(config, fn_args.hyperparameters["values"])
+    if not isinstance(found.get("values"), dict):
+        raise ValueError(
+            "Expected Trainer(hyperparameters=...) as a Tuner puts them out, with 'values'. "
+            f"Received: {found!r}."
+        )
+    return with_values(config, found["values"])
 
 
 def read_tuner_config(fn_args: Any) -> TunerConfig:
@@ -87,8 +93,9 @@ def read_tuner_config(fn_args: Any) -> TunerConfig:
 
 
 def _read(fn_args: Any, key: str, wanted: str) -> dict[str, Any]:
-    settings = (fn_args.custom_config or {}).get(key)
-    if settings is None:
+    whole = fn_args.custom_config
+    settings = whole.get(key) if isinstance(whole, dict) else None
+    if not isinstance(settings, dict):
         raise ValueError(
             f"Expected custom_config=nsl_tfx.trainer.custom_config({wanted}). "
             f"Received: custom_config={fn_args.custom_config!r}."

@@ -44,7 +44,7 @@ def plan_epochs(config: TrainerConfig, train_steps: int | None, rows: int | None
         >>> plan_epochs(config.replace(epochs=None), 7, rows=25)
         Epochs(count=3, steps=3, total_steps=7)
     """
-    if bool(train_steps) == bool(config.epochs):
+    if bool(train_steps) == bool(config.epochs) or (train_steps or 0) < 0:
         received = f"epochs={config.epochs!r} and num_steps={train_steps!r}"
         raise ValueError(
             "Expected either TrainerConfig(epochs=...) or Trainer(train_args=TrainArgs(num_steps="

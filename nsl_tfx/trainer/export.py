@@ -11,6 +11,7 @@ import tensorflow as tf
 from nsl_tfx.configs import Task, TrainerConfig
 from nsl_tfx.io import staged
 from nsl_tfx.keras.base_call import call_base, output_layer
+from nsl_tfx.keras.model_wrapper import ModelWrapper
 from nsl_tfx.trainer.example_spec import ExampleSpec
 from nsl_tfx.trainer.tasks import output_names, served
 from nsl_tfx.trainer.transform_graph import TransformGraph
@@ -39,7 +40,8 @@ def export_model(
     The folder appears whole: a run that is killed leaves no model that can be loaded.
 
     Args:
-        model: From the features to what the config's `task` says; built.
+        model: From the features to what the config's `task` says; built. Of a wrapper, the base
+            model is exported.
         path: Folder to write; made where it is missing.
         spec: Shapes and types of the features.
         config: Names the features, the task, and the layer of the embeddings.
@@ -48,6 +50,8 @@ def export_model(
     Raises:
         ValueError: `embedding` names no layer, or Transform does not put out a feature.
     """
+    if isinstance(model, ModelWrapper):
+        model = model.base_model
     # Keras's archive writes the variables where TensorFlow Serving and Beam's bulk inference look
     # for them; `tf.saved_model.save` of a Keras 3 model loads in TensorFlow 2's Python API alone.
     archive = keras.export.ExportArchive()

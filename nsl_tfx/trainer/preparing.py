@@ -217,15 +217,13 @@ def make_early_stopping(
             f"Received: {config.monitor!r}."
         )
     mode = better(config.monitor) if config.mode == "auto" else config.mode
-    callback = keras.callbacks.EarlyStopping(
+    return keras.callbacks.EarlyStopping(
         monitor=config.monitor,
         patience=config.patience,
         min_delta=config.min_delta,
         mode=mode,
         restore_best_weights=config.restore_best_weights,
     )
-    callback.mode = mode
-    return callback
 
 
 def better(name: str) -> str:

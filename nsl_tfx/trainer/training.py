@@ -58,7 +58,9 @@ def train(
     """
     # First, since several workers have to find each other before TensorFlow computes anything.
     strategy = make_strategy(config)
-    check_writable(log_dir)
+    for folder in (log_dir, config.backup_dir):
+        if folder is not None:
+            check_writable(folder)
     ready = prepare(config, data, train_steps, eval_steps)
     with strategy.scope(), _logs_in(log_dir) as logs:
         model = ready.make_model(base_model)

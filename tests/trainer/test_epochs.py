@@ -21,7 +21,7 @@ def test_epochs_are_passes_unless_said_otherwise(config, changes, train_steps, r
     assert plan_epochs(config.replace(**changes), train_steps, rows) == expected
 
 
-@pytest.mark.parametrize(("epochs", "train_steps"), [(None, None), (None, 0), (3, 10)])
+@pytest.mark.parametrize(("epochs", "train_steps"), [(None, None), (None, 0), (None, -1), (3, 10)])
 def test_one_thing_says_how_long(config, epochs, train_steps):
     with pytest.raises(ValueError, match=r"either TrainerConfig.epochs=.* or .*num_steps"):
         plan_epochs(config.replace(epochs=epochs), train_steps, 40)
