@@ -46,6 +46,11 @@ class GraphNeighborConfig(Config):
         """Returns the name of the edge weight of the neighbor number `index`."""
         return f"{self.prefix}{index}{self.weight_suffix}"
 
+    @property
+    def weight_names(self) -> list[str]:
+        """The names of the edge weights of all neighbors, in order."""
+        return [self.weight_name(index) for index in range(self.max_neighbors)]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GraphRegConfig(Config):

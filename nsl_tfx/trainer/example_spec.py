@@ -112,11 +112,12 @@ def _neighbor_names(config: TrainerConfig) -> list[str]:
     if config.graph is None:
         return []
     named = config.graph.neighbor_config
-    names = []
-    for i in range(named.max_neighbors):
-        names.append(named.weight_name(i))
-        names += [named.feature_name(i, feature) for feature in config.carried_features]
-    return names
+    features = [
+        named.feature_name(i, feature)
+        for i in range(named.max_neighbors)
+        for feature in config.carried_features
+    ]
+    return [*named.weight_names, *features]
 
 
 def _check_present(

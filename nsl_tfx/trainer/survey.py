@@ -64,7 +64,7 @@ def survey_examples(
         ValueError: There is no example, none has a label, none has a neighbor where the config has
             a graph term, or a label is no class.
     """
-    edges = [] if config.graph is None else _weight_names(config)
+    edges = [] if config.graph is None else config.graph.neighbor_config.weight_names
     wanted = {config.label_feature: spec.label[config.label_feature]}
     wanted |= {name: spec.neighbors[name] for name in edges}
     rows = labelled = with_neighbors = 0
@@ -142,12 +142,6 @@ def _class_counts(config: TrainerConfig, labels: npt.NDArray[Any]) -> dict[int, 
     for value, count in zip(values, counts, strict=True):
         classes[round(float(value))] += int(count)
     return classes
-
-
-def _weight_names(config: TrainerConfig) -> list[str]:
-    assert config.graph is not None
-    named = config.graph.neighbor_config
-    return [named.weight_name(i) for i in range(named.max_neighbors)]
 
 
 def _check(
