@@ -65,10 +65,9 @@ def train(
     with strategy.scope(), _logs_in(log_dir) as logs:
         model = ready.make_model(base_model)
         callbacks = ready.make_callbacks()
-        folder = backup_folder(
-            config, log_dir, data.train_files, [code, ready.epochs.total_steps, base_model]
-        )
-        with Backup(folder, model, callbacks) as backup:
+        identity = [code, ready.epochs.total_steps, base_model]
+        unfinished = backup_folder(config, log_dir, data.train_files, identity)
+        with Backup(unfinished, model, callbacks) as backup:
             done = ready.epochs.count if backup.stopped else backup.epochs
             model.fit(
                 ready.training_batches(done),
