@@ -59,6 +59,7 @@ from nsl_tfx.configs.similarity_graph import (
     Symmetrize,
 )
 from nsl_tfx.configs.training import (
+    Direction,
     EarlyStoppingConfig,
     Precision,
     Strategy,
@@ -82,6 +83,7 @@ __all__ = [
     "DanglingIds",
     "DecayConfig",
     "DecayType",
+    "Direction",
     "DistanceConfig",
     "DistanceType",
     "EarlyStoppingConfig",

@@ -46,6 +46,31 @@ class Strategy(Choice):
     MULTI_WORKER = "multi_worker"
 
 
+class Direction(Choice):
+    """Which values of something in the logs are better: the smallest or the largest.
+
+    `AUTO` goes by its name: smaller is better for a loss, an error and an entropy.
+    """
+
+    AUTO = "auto"
+    MIN = "min"
+    MAX = "max"
+
+    def of(self, name: str) -> Direction:
+        """Returns `MIN` or `MAX` for something by its name in the logs.
+
+        Example:
+            >>> Direction.AUTO.of("val_mean_absolute_error").value
+            'min'
+            >>> Direction.AUTO.of("val_auc").value, Direction.MIN.of("val_auc").value
+            ('max', 'min')
+        """
+        if self is not Direction.AUTO:
+            return self
+        small = any(word in name for word in ("loss", "error", "entropy"))
+        return Direction.MIN if small else Direction.MAX
+
+
 class Precision(Choice):
     """The type that layers compute in (Keras's dtype policy); weights and losses are float32."""
 
@@ -62,23 +87,15 @@ class EarlyStoppingConfig(Config):
         monitor: What is watched, by its name in the logs; of the validation split with `val_`.
         patience: Epochs without improvement that are waited for.
         min_delta: What counts as an improvement, in units of what is watched.
-        mode: Whether "min" or "max" is better; "auto" goes by the name.
+        mode: Whether "min" or "max" is better.
         restore_best_weights: Whether the best epoch's weights are kept, rather than the last one's.
     """
 
     monitor: str = "val_loss"
     patience: int = bounded(3, ge=0, unit="epochs")
     min_delta: float = bounded(0.0, ge=0, unit="units of what is watched")
-    mode: str = "auto"
+    mode: Direction = Direction.AUTO
     restore_best_weights: bool = True
-
-    def check(self) -> None:
-        """Raises ValueError where `mode` is none."""
-        if self.mode not in ("auto", "min", "max"):
-            raise ValueError(
-                "Expected EarlyStoppingConfig.mode to be 'auto', 'min' or 'max'. "
-                f"Received: {self.mode!r}."
-            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nsl_tfx.configs.base import MAX_SEED, Choice, Config, bounded
-from nsl_tfx.configs.training import TrainerConfig
+from nsl_tfx.configs.training import Direction, TrainerConfig
 
 
 class Sampling(Choice):
@@ -74,7 +74,7 @@ class TunerConfig(Config):
         objective: What is to become best, by its name in the logs. With `validation_attack` in the
             TrainerConfig there is "val_attacked_accuracy": by the clean accuracy alone, the search
             for an adversarial term's strength would often end at its lower bound.
-        direction: Whether "min" or "max" is best; "auto" goes by the name.
+        direction: Whether "min" or "max" is best.
         algorithm: How the next trial is chosen.
         max_trials: How many trainings are made.
         seed: Seed of the choice of trials. Each training has the TrainerConfig's.
@@ -89,13 +89,13 @@ class TunerConfig(Config):
 
     search: Mapping[str, SearchRange]
     objective: str = "val_loss"
-    direction: str = "auto"
+    direction: Direction = Direction.AUTO
     algorithm: TuningAlgorithm = TuningAlgorithm.RANDOM
     max_trials: int = bounded(10, ge=1, unit="trainings")
     seed: int = bounded(0, ge=0, le=MAX_SEED)
 
     def check(self) -> None:
-        """Raises ValueError where nothing is searched, or the direction is none."""
+        """Raises ValueError where nothing is searched, or what is no setting."""
         if not self.search:
             raise ValueError("Expected TunerConfig.search to name a setting. Received: none.")
         known = [field.name for field in dataclasses.fields(TrainerConfig)]
@@ -105,11 +105,6 @@ class TunerConfig(Config):
                 "Expected TunerConfig.search with paths within TrainerConfig, such as "
                 "'adversarial.multiplier', or 'model_options.NAME' for an option of model_fn's. "
                 f"Received: {', '.join(unknown)}."
-            )
-        if self.direction not in ("auto", "min", "max"):
-            raise ValueError(
-                "Expected TunerConfig.direction to be 'auto', 'min' or 'max'. "
-                f"Received: {self.direction!r}."
             )
 
 

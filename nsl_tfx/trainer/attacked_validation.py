@@ -70,7 +70,7 @@ class AttackedValidation(keras.callbacks.Callback):
 
         def loss_of(moved: dict[str, tf.Tensor]) -> Any:
             output = self._predict(features.replace(moved))
-            value = self._loss.loss.call(tf.cast(y, output.dtype), output)
+            value = self._loss.call(tf.cast(y, output.dtype), output)
             if self._task is not Task.CLASSIFICATION:
                 return value
             return value, tf.argmax(output, axis=1, output_type=y.dtype) != y

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.configs import Strategy, TrainerConfig
-from nsl_tfx.trainer.input import Share
+from nsl_tfx.trainer.passes import Share, check_divisible
 
 
 def make_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
@@ -40,11 +40,7 @@ def make_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
                 "Expected no computation of TensorFlow's before training with several workers, in "
                 f"a process of its own. {error}."
             ) from error
-    if config.batch_size % strategy.num_replicas_in_sync:
-        raise ValueError(
-            "Expected TrainerConfig.batch_size as a multiple of the "
-            f"{strategy.num_replicas_in_sync} replicas. Received: batch_size={config.batch_size}."
-        )
+    check_divisible(config.batch_size, strategy.num_replicas_in_sync, "replicas")
     return strategy
 
 

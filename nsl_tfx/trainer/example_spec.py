@@ -9,10 +9,11 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.configs import Task, TrainerConfig
+from nsl_tfx.configs.base import require_config
 from nsl_tfx.io import parsing_spec
 from nsl_tfx.trainer.transform_graph import TransformGraph
 
-_UNLABELLED_CLASS = -1
+UNLABELLED_CLASS = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +26,14 @@ class ExampleSpec:
             `missing_label`.
         neighbors: Weights and features of neighbors; empty without a graph term.
         missing_label: The number that no label has; NaN for a label of floats.
+        labels: Number of labels of an example.
     """
 
     features: dict[str, Any]
     label: dict[str, Any]
     neighbors: dict[str, Any]
     missing_label: float | int
+    labels: int
 
     @property
     def training(self) -> dict[str, Any]:
@@ -41,6 +44,18 @@ class ExampleSpec:
     def validation(self) -> dict[str, Any]:
         """What validation reads: neighbors serve training alone."""
         return {**self.features, **self.label}
+
+    def has_label(self, label: tf.Tensor) -> tf.Tensor:
+        """Returns which labels are there, as booleans of the same shape.
+
+        Example:
+            >>> spec = ExampleSpec({}, {}, {}, missing_label=-1, labels=1)
+            >>> spec.has_label(tf.constant([2, -1])).numpy().tolist()
+            [True, False]
+        """
+        if label.dtype.is_floating:
+            return tf.logical_not(tf.math.is_nan(label))
+        return tf.not_equal(label, self.missing_label)
 
 
 def make_example_spec(
@@ -60,6 +75,7 @@ def make_example_spec(
         ValueError: There is no schema, it lacks a feature, gives one no fixed number of values, or
             the label is not what the config's task says.
     """
+    require_config("config", config, TrainerConfig)
     described = _described(schema, transform_graph)
     neighbors = _neighbor_names(config)
     labels = [name for name in (config.label_feature, config.weight_feature) if name is not None]
@@ -79,12 +95,13 @@ def make_example_spec(
             f"{', '.join(ragged)}. Give each a shape, or equal bounds of value_count, in a Schema "
             "that you curate and import; or make it dense in Transform."
         )
-    _check_label_shape(config, spec[config.label_feature])
+    count = _count_labels(config, spec[config.label_feature])
     return ExampleSpec(
         features={name: spec[name] for name in config.features},
         label={name: spec[name] for name in labels},
         neighbors={name: spec[name] for name in neighbors},
         missing_label=missing,
+        labels=count,
     )
 
 
@@ -162,11 +179,11 @@ def _missing_label(config: TrainerConfig, label: schema_pb2.Feature) -> float | 
     if label.type == kinds.FLOAT:
         return float("nan")
     # Any integer can be a label to regress.
-    return tf.int64.min if config.task is Task.REGRESSION else _UNLABELLED_CLASS
+    return tf.int64.min if config.task is Task.REGRESSION else UNLABELLED_CLASS
 
 
-def _check_label_shape(config: TrainerConfig, label: Any) -> None:
-    count = tf.TensorShape(label.shape).num_elements()
+def _count_labels(config: TrainerConfig, label: Any) -> int:
+    count = int(tf.TensorShape(label.shape).num_elements())
     if count != 1 and config.class_weights is not None:
         raise ValueError(
             "Expected TrainerConfig.class_weights with one label an example. Received a schema "
@@ -178,3 +195,4 @@ def _check_label_shape(config: TrainerConfig, label: Any) -> None:
             f"with shape {list(label.shape)} for {config.label_feature!r}. For several yes or no "
             "labels an example, set the task to 'binary'."
         )
+    return count

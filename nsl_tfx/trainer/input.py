@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from nsl_tfx.configs import Task, TrainerConfig
-from nsl_tfx.io import matching_files, read_records
+from nsl_tfx.configs.base import require_config
+from nsl_tfx.configs.training import BALANCED
+from nsl_tfx.io import read_examples
+from nsl_tfx.trainer.example_source import Columns, ExampleSource, open_examples
 from nsl_tfx.trainer.example_spec import ExampleSpec
-
-# Files read at a time, so that neither one's decompression nor a remote disk holds up the rest.
-_FILES_AT_ONCE = 8
-_RECORDS_OF_A_FILE = 16
-_FUNCTION_SEED = 1
-_ROWS_AT_ONCE = 1024
+from nsl_tfx.trainer.passes import Share, Start, pass_of_files, pass_of_rows
+from nsl_tfx.trainer.survey import class_weights_of, survey_training
 
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
 """Features, label and weight of some examples."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Start:
-    """Where in the stream of training examples to begin.
-
-    Attributes:
-        examples: How many examples, over all passes, have been trained on.
-        rows: How many there are in a pass; where None, the passes before are read again.
-    """
-
-    examples: int = 0
-    rows: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """The part of each batch that one of several workers trains on.
-
-    Attributes:
-        index: The worker's number, from 0.
-        count: Number of workers.
-    """
-
-    index: int = 0
-    count: int = 1
 
 
 def training_dataset(
@@ -55,7 +24,6 @@ def training_dataset(
     spec: ExampleSpec,
     config: TrainerConfig,
     *,
-    class_weights: Mapping[int, float] | None = None,
     start: Start = Start(),
     share: Share = Share(),
 ) -> tf.data.Dataset:
@@ -71,8 +39,7 @@ def training_dataset(
     Args:
         patterns: Globs of TFRecord files of tf.Examples, gzipped or not.
         spec: From `make_example_spec`.
-        config: Sizes the batches, seeds and sizes the shuffling.
-        class_weights: Weights of the classes by number; 1 for those that it leaves out.
+        config: Sizes the batches, weighs the classes, seeds and sizes the shuffling.
         start: Where to begin.
         share: Which part of each batch to give.
 
@@ -83,31 +50,58 @@ def training_dataset(
 
     Raises:
         FileNotFoundError: No file matches.
+        ValueError: There is nothing to learn from, an example is not as `spec` says, or batches
+            cannot be divided among the workers.
+    """
+    require_config("config", config, TrainerConfig)
+    source = open_examples(patterns, spec, config)
+    found = survey_training(source, spec, config, config.class_weights == BALANCED)
+    return training_batches(
+        source, spec, config, class_weights_of(config, found), start=start, share=share
+    )
+
+
+def training_batches(
+    source: ExampleSource,
+    spec: ExampleSpec,
+    config: TrainerConfig,
+    class_weights: Mapping[int, float] | None = None,
+    *,
+    start: Start = Start(),
+    share: Share = Share(),
+) -> tf.data.Dataset:
+    """Makes the batches of `training_dataset` from examples that are opened already.
+
+    Args:
+        source: The examples.
+        spec: What is read of them.
+        config: As for `training_dataset`.
+        class_weights: Weights of the classes by number; 1 for those that it leaves out.
+        start: Where to begin.
+        share: Which part of each batch to give.
+
+    Raises:
         ValueError: Batches cannot be divided among the workers.
     """
-    if config.batch_size % share.count:
-        raise ValueError(
-            f"Expected TrainerConfig.batch_size as a multiple of the {share.count} workers. "
-            f"Received: batch_size={config.batch_size}."
-        )
-    files = matching_files(patterns)
-    parse = _parser(spec.training, spec, config, _weight_table(class_weights))
-    table = load_table(files, parse, spec, config)
-    rows = None if table is None else len(table[2])
-    if rows == 0:
-        raise ValueError(f"Expected examples to train on. Received none in {patterns}.")
-    first_pass, skipped = divmod(start.examples, rows or start.rows or start.examples + 1)
-    if table is None:
-        # Shuffled while still serialized: a record is smaller than its parsed form.
-        one_pass, finish = _pass_of_files(files, config), parse
-    else:
-        one_pass, finish = _pass_of_rows(len(table[2]), config), functools.partial(_gather, table)
-    size = config.batch_size // share.count
+    own = share.part_of(config.batch_size)
+    label_weights = _weight_table(class_weights)
+    first_pass, skipped = divmod(
+        start.examples, source.rows or start.rows or start.examples + 1
+    )
+    table, rows = source.table, source.rows
 
     def make_batch(batch: tf.Tensor) -> Batch:
-        own = batch[share.index * size : (share.index + 1) * size] if share.count > 1 else batch
-        return finish(own)
+        """Makes a batch of numbers of rows, or of records."""
+        if share.count > 1:
+            batch = batch[own]
+        if table is not None:
+            columns = {name: tf.gather(table[name], batch) for name in spec.training}
+        else:
+            columns = tf.io.parse_example(batch, spec.training)
+        return _to_batch(columns, spec, config, label_weights)
 
+    # Records are shuffled while still serialized: they are smaller than their parsed form.
+    one_pass = pass_of_files(source.files, config) if rows is None else pass_of_rows(rows, config)
     passes = tf.data.Dataset.counter(start=first_pass)
     batches = passes.flat_map(one_pass).skip(skipped).batch(config.batch_size, drop_remainder=True)
     return batches.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -129,133 +123,37 @@ def validation_dataset(
     Raises:
         FileNotFoundError: No file matches.
     """
-    batches = read_records(patterns).batch(config.batch_size)
-    parse = _parser(spec.validation, spec, config, None)
-    return batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    require_config("config", config, TrainerConfig)
+    columns = read_examples(patterns, spec.validation, config.batch_size)
+    to_batch: Callable[[Columns], Batch] = lambda read: _to_batch(read, spec, config, None)
+    return columns.map(to_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def load_table(
-    files: list[str], parse: Callable[[tf.Tensor], Batch], spec: ExampleSpec, config: TrainerConfig
-) -> Batch | None:
-    """Returns all examples, parsed; None where they take more than the config's `memory_mb`.
+def _to_batch(
+    columns: Columns, spec: ExampleSpec, config: TrainerConfig, label_weights: tf.Tensor | None
+) -> Batch:
+    """Returns features, label and weight of examples.
 
     Args:
-        files: TFRecord files.
-        parse: Makes a batch of records.
-        spec: Shapes and types of what is read.
-        config: `memory_mb`.
+        columns: What was read.
+        spec: How it was.
+        config: Says which of them is what.
+        label_weights: Of the classes, `[classes + 1]`, the last that of all above; all 1 when None.
     """
-    if any(feature.dtype == tf.string for feature in spec.training.values()):
-        return None  # whose size only reading them tells
-    row_bytes = sum(
-        feature.dtype.size * math.prod(feature.shape) for feature in spec.training.values()
-    )
-    most = config.memory_mb * 2**20 // row_bytes
-    records = read_records(files).take(most + 1).batch(_ROWS_AT_ONCE)
-    parts, rows = [], 0
-    for part in records.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE):
-        parts.append(part)
-        rows += len(part[2])
-        if rows > most:
-            return None
-    if not parts:
-        parts = [parse(tf.constant([], tf.string))]
-    return tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *parts)
-
-
-def _pass_of_rows(rows: int, config: TrainerConfig) -> Callable[[tf.Tensor], tf.data.Dataset]:
-    """Returns what makes the numbers of all rows, in the order of a pass."""
-
-    @tf.autograph.experimental.do_not_convert
-    def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-        order = tf.range(rows)
-        if config.shuffle_buffer > 1:
-            order = tf.random.experimental.stateless_shuffle(order, _seed_of_pass(config, number))
-        return tf.data.Dataset.from_tensor_slices(order)
-
-    return one_pass
-
-
-def _gather(table: Batch, rows: tf.Tensor) -> Batch:
-    return tf.nest.map_structure(lambda column: tf.gather(column, rows), table)
-
-
-def _pass_of_files(
-    files: list[str], config: TrainerConfig
-) -> Callable[[tf.Tensor], tf.data.Dataset]:
-    """Returns what makes all serialized examples, in the order of a pass."""
-
-    @tf.autograph.experimental.do_not_convert
-    def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-        order = tf.constant(files)
-        if config.shuffle_buffer == 1:
-            return _interleaved(order, len(files))
-        seed = _seed_of_pass(config, number)
-        records = _interleaved(tf.random.experimental.stateless_shuffle(order, seed), len(files))
-        # Of this traced function alone: else the process's seed would have a say in the order, and
-        # be compared to 0 together with the tensor below.
-        tf.random.set_seed(_FUNCTION_SEED)
-        drawn = tf.random.stateless_uniform([], seed, minval=None, maxval=None, dtype=tf.int64)
-        return records.shuffle(config.shuffle_buffer, seed=drawn, reshuffle_each_iteration=False)
-
-    return one_pass
-
-
-def _seed_of_pass(config: TrainerConfig, number: tf.Tensor) -> tf.Tensor:
-    return tf.stack([tf.constant(config.seed, tf.int64), number])
-
-
-def _interleaved(files: tf.Tensor, count: int) -> tf.data.Dataset:
-    """Returns the records of all files, some of each in turn."""
-
-    @tf.autograph.experimental.do_not_convert
-    def read(file: tf.Tensor) -> tf.data.Dataset:
-        gzipped = tf.strings.regex_full_match(file, r".*\.gz")
-        return tf.data.TFRecordDataset(file, tf.where(gzipped, "GZIP", ""))
-
-    return tf.data.Dataset.from_tensor_slices(files).interleave(
-        read,
-        cycle_length=min(count, _FILES_AT_ONCE),
-        block_length=_RECORDS_OF_A_FILE,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-
-
-def _parser(
-    wanted: dict[str, Any],
-    spec: ExampleSpec,
-    config: TrainerConfig,
-    class_weights: tf.Tensor | None,
-) -> Callable[[tf.Tensor], Batch]:
-    """Returns what makes a batch of serialized examples."""
-    labels = tf.TensorShape(wanted[config.label_feature].shape).num_elements()
-
-    def parse(records: tf.Tensor) -> Batch:
-        features = tf.io.parse_example(records, wanted)
-        label = tf.reshape(features.pop(config.label_feature), [-1, labels])
-        given = features.pop(config.weight_feature, None)
-        labelled = tf.reduce_all(is_label(label, spec), axis=1)
-        label = tf.where(labelled[:, tf.newaxis], label, tf.zeros_like(label))
-        weight = tf.cast(labelled, tf.float32)
-        if class_weights is not None:
-            last = tf.shape(class_weights)[0] - 1
-            number = tf.clip_by_value(tf.cast(label[:, 0], tf.int32), 0, last)
-            weight *= tf.gather(class_weights, number)
-        if given is not None:
-            weight *= tf.reshape(tf.cast(given, tf.float32), [-1])
-        if config.task is Task.CLASSIFICATION:
-            return features, label[:, 0], weight
-        return features, tf.cast(label, tf.float32), weight
-
-    return parse
-
-
-def is_label(label: Any, spec: ExampleSpec) -> Any:
-    """Returns which labels are there, as a tensor of booleans of the same shape."""
-    if label.dtype.is_floating:
-        return tf.logical_not(tf.math.is_nan(label))
-    return tf.not_equal(label, spec.missing_label)
+    features = dict(columns)
+    label = tf.reshape(features.pop(config.label_feature), [-1, spec.labels])
+    labelled = tf.reduce_all(spec.has_label(label), axis=1)
+    label = tf.where(labelled[:, tf.newaxis], label, tf.zeros_like(label))
+    weight = tf.cast(labelled, tf.float32)
+    if label_weights is not None:
+        last = tf.shape(label_weights)[0] - 1
+        weight *= tf.gather(label_weights, tf.clip_by_value(tf.cast(label[:, 0], tf.int32), 0, last))
+    if config.weight_feature is not None:
+        given = features.pop(config.weight_feature)
+        weight *= tf.reshape(tf.cast(given, tf.float32), [-1])
+    if config.task is Task.CLASSIFICATION:
+        return features, label[:, 0], weight
+    return features, tf.cast(label, tf.float32), weight
 
 
 def _weight_table(class_weights: Mapping[int, float] | None) -> tf.Tensor | None:

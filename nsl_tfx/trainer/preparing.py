@@ -11,21 +11,21 @@ import keras
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from nsl_tfx.configs import EarlyStoppingConfig, Precision, TrainerConfig
+from nsl_tfx.configs import Precision, TrainerConfig
 from nsl_tfx.configs.training import BALANCED
 from nsl_tfx.io import matching_files
-from nsl_tfx.keras import RegularizationSchedule, RegularizedModel
-from nsl_tfx.trainer.attacked_validation import PREFIX, AttackedValidation
+from nsl_tfx.keras import RegularizedModel
 from nsl_tfx.trainer.building import build_model, make_regularized_model
+from nsl_tfx.trainer.callbacks import make_callbacks
 from nsl_tfx.trainer.distribution import distribute
 from nsl_tfx.trainer.epochs import Epochs, plan_epochs
+from nsl_tfx.trainer.example_source import ExampleSource, open_examples
 from nsl_tfx.trainer.example_spec import ExampleSpec, make_example_spec
 from nsl_tfx.trainer.export import check_export
-from nsl_tfx.trainer.input import Share, Start, training_dataset, validation_dataset
-from nsl_tfx.trainer.keras_parts import keras_part
+from nsl_tfx.trainer.input import training_batches, validation_dataset
 from nsl_tfx.trainer.model_fn import ModelContext, make_model
-from nsl_tfx.trainer.survey import Survey, class_weights_of, survey_examples
-from nsl_tfx.trainer.tasks import make_metrics
+from nsl_tfx.trainer.passes import Share, Start
+from nsl_tfx.trainer.survey import Survey, class_weights_of, survey_training, survey_validation
 from nsl_tfx.trainer.transform_graph import TransformGraph
 from nsl_tfx.trainer.warm_start import copy_weights
 
@@ -55,6 +55,7 @@ class Preparation:
         config: What to train, and how.
         data: What to train on.
         spec: How the examples are read.
+        source: Those to train on.
         found: What they hold.
         classes: The highest class of all labels, plus 1; 0 where labels are no classes.
         epochs: How long to train.
@@ -65,11 +66,17 @@ class Preparation:
     config: TrainerConfig
     data: TrainingData
     spec: ExampleSpec
+    source: ExampleSource
     found: Survey
     classes: int
     epochs: Epochs
     train_steps: int | None = None
     eval_steps: int | None = None
+
+    @property
+    def rows(self) -> int | None:
+        """Number of training examples; None where they were not counted."""
+        return self.found.rows if self.found.whole else None
 
     def with_config(self, config: TrainerConfig) -> Preparation:
         """Returns the same training by another config, on the same labels.
@@ -77,12 +84,16 @@ class Preparation:
         Raises:
             ValueError: The schema lacks a feature that it names.
         """
-        rows = self.found.rows if self.found.whole else None
+        spec = make_example_spec(config, self.data.schema, self.data.transform_graph)
+        source = self.source
+        if source.table is not None and not spec.training.keys() <= source.table.keys():
+            source = open_examples(self.data.train_files, spec, config)
         return dataclasses.replace(
             self,
             config=config,
-            spec=make_example_spec(config, self.data.schema, self.data.transform_graph),
-            epochs=plan_epochs(config, self.train_steps, rows),
+            spec=spec,
+            source=source,
+            epochs=plan_epochs(config, self.train_steps, self.rows),
         )
 
     def make_model(self, weights_of: str | None = None) -> RegularizedModel:
@@ -109,47 +120,19 @@ class Preparation:
         """Makes the callbacks that the config asks for.
 
         Raises:
-            ValueError: It names one that there is not, or watches what is not in the logs.
+            ValueError: It names one that there is not, or that watches what is not in the logs.
         """
-        config = self.config
-        callbacks: list[Any] = []
-        if config.validation_attack is not None:
-            # First, so that others find what it adds to the logs.
-            callbacks.append(AttackedValidation(config, self.validation_batches))
-        callbacks += [keras_part("callback", "callbacks", spec) for spec in config.callbacks]
-        if config.regularization_start_epoch or config.regularization_ramp_epochs:
-            callbacks.append(
-                RegularizationSchedule(
-                    config.regularization_start_epoch, config.regularization_ramp_epochs
-                )
-            )
-        if config.early_stopping is not None:
-            callbacks.append(make_early_stopping(config.early_stopping, self.log_names()))
-        return callbacks
-
-    def log_names(self) -> list[str]:
-        """Returns what the logs hold of loss and metrics, of the training split and validation."""
-        names = ["loss", *(metric.name for metric in make_metrics(self.config))]
-        attacked = names if self.config.validation_attack is not None else []
-        return [*(f"val_{name}" for name in names), *(PREFIX + n for n in attacked), *names]
+        return make_callbacks(self.config, self.validation_batches)
 
     def training_batches(self, epochs_done: int = 0) -> Any:
         """Returns the batches to train on, as `training_dataset` does, for this worker."""
         config = self.config
         weights = class_weights_of(config, self.found)
-        start = Start(
-            epochs_done * self.epochs.steps * config.batch_size,
-            self.found.rows if self.found.whole else None,
-        )
+        start = Start(epochs_done * self.epochs.steps * config.batch_size, self.rows)
 
         def share_of_batches(share: Share) -> tf.data.Dataset:
-            return training_dataset(
-                self.data.train_files,
-                self.spec,
-                config,
-                class_weights=weights,
-                start=start,
-                share=share,
+            return training_batches(
+                self.source, self.spec, config, weights, start=start, share=share
             )
 
         return distribute(share_of_batches, config.batch_size)
@@ -183,57 +166,18 @@ def prepare(
     """
     spec = make_example_spec(config, data.schema, data.transform_graph)
     _check_apart(data)
-    count_all = config.steps_per_epoch is None or config.class_weights == BALANCED
-    found = survey_examples(data.train_files, spec, config, count_all)
-    # Neighbors serve training alone.
-    plain = config.replace(graph=None, neighbor_features=None, neighbor_perturbation=None)
+    held_out = ExampleSource(matching_files(data.eval_files))
     most = eval_steps * config.batch_size if eval_steps else None
-    validated = survey_examples(data.eval_files, spec, plain, False, "validate on", most)
+    validated = survey_validation(held_out, spec, config, most)
+    source = open_examples(data.train_files, spec, config)
+    count_all = config.steps_per_epoch is None or config.class_weights == BALANCED
+    found = survey_training(source, spec, config, count_all)
     classes = max([*found.class_counts, *validated.class_counts], default=-1) + 1
     class_weights_of(config, found)
     epochs = plan_epochs(config, train_steps, found.rows if found.whole else None)
-    return Preparation(config, data, spec, found, classes, epochs, train_steps, eval_steps or None)
-
-
-def make_early_stopping(
-    config: EarlyStoppingConfig, names: Sequence[str]
-) -> keras.callbacks.EarlyStopping:
-    """Makes Keras's callback.
-
-    Args:
-        config: What to watch.
-        names: What the logs hold.
-
-    Raises:
-        ValueError: The logs hold no such thing; Keras would train on to the last epoch.
-
-    Example:
-        >>> make_early_stopping(EarlyStoppingConfig(monitor="val_auc"), ["val_auc"]).mode
-        'max'
-    """
-    if config.monitor not in names:
-        raise ValueError(
-            f"Expected TrainerConfig.early_stopping.monitor to be one of {', '.join(names)}. "
-            f"Received: {config.monitor!r}."
-        )
-    mode = better(config.monitor) if config.mode == "auto" else config.mode
-    return keras.callbacks.EarlyStopping(
-        monitor=config.monitor,
-        patience=config.patience,
-        min_delta=config.min_delta,
-        mode=mode,
-        restore_best_weights=config.restore_best_weights,
+    return Preparation(
+        config, data, spec, source, found, classes, epochs, train_steps, eval_steps or None
     )
-
-
-def better(name: str) -> str:
-    """Returns which values of a log are better, "min" or "max", by its name.
-
-    Example:
-        >>> better("val_loss"), better("val_mean_absolute_error"), better("val_auc")
-        ('min', 'min', 'max')
-    """
-    return "min" if "loss" in name or "error" in name or "entropy" in name else "max"
 
 
 def _check_apart(data: TrainingData) -> None:

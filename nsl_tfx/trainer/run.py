@@ -11,7 +11,7 @@ from nsl_tfx.configs import TrainerConfig
 from nsl_tfx.io import read_schema
 from nsl_tfx.trainer.custom_config import CODE_KEY, read_config
 from nsl_tfx.trainer.distribution import is_chief, wait_for_all
-from nsl_tfx.trainer.example_spec import make_example_spec
+from nsl_tfx.trainer.example_spec import ExampleSpec
 from nsl_tfx.trainer.export import export_model
 from nsl_tfx.trainer.preparing import TrainingData
 from nsl_tfx.trainer.training import check_writable, train
@@ -47,7 +47,9 @@ def run_fn(fn_args: Any) -> None:
         eval_steps=fn_args.eval_steps,
         base_model=fn_args.base_model,
         code=fn_args.custom_config.get(CODE_KEY, ""),
-        finish=lambda model: _export(model, fn_args.serving_model_dir, config, data),
+        finish=lambda model, spec: _export(
+            model, fn_args.serving_model_dir, spec, config, data.transform_graph
+        ),
     )
 
 
@@ -67,12 +69,17 @@ def training_data(fn_args: Any) -> TrainingData:
     )
 
 
-def _export(model: keras.Model, path: str, config: TrainerConfig, data: TrainingData) -> None:
+def _export(
+    model: keras.Model,
+    path: str,
+    spec: ExampleSpec,
+    config: TrainerConfig,
+    transform_graph: TransformGraph | None,
+) -> None:
     """Exports the model once, though every worker takes part in reading its variables."""
-    spec = make_example_spec(config, data.schema, data.transform_graph)
     if is_chief():
-        export_model(model, path, spec, config, data.transform_graph)
+        export_model(model, path, spec, config, transform_graph)
     else:
         with tempfile.TemporaryDirectory() as other:
-            export_model(model, other, spec, config, data.transform_graph)
+            export_model(model, other, spec, config, transform_graph)
     wait_for_all(model.distribute_strategy)

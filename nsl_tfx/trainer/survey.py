@@ -12,24 +12,22 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from nsl_tfx.configs import Task, TrainerConfig
-from nsl_tfx.io import read_examples
-from nsl_tfx.trainer.example_spec import ExampleSpec
-from nsl_tfx.trainer.input import is_label
+from nsl_tfx.trainer.example_source import ExampleSource
+from nsl_tfx.trainer.example_spec import UNLABELLED_CLASS, ExampleSpec
 
-_ROWS_AT_ONCE = 1024
 # Rows that tell that labels and neighbors are as they should be, where nothing is to be counted.
 _GLANCE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """What the training examples hold.
+    """What examples hold.
 
     Attributes:
         rows: Number of examples looked at.
         whole: Whether these are all.
         labelled: How many of them have a label.
-        with_neighbors: How many have a neighbor; 0 where there is no graph term.
+        with_neighbors: How many have a neighbor; 0 where none were looked for.
         class_counts: Class to number of labels, by class; empty where labels are no classes.
     """
 
@@ -40,56 +38,92 @@ class Survey:
     class_counts: dict[int, int]
 
 
-def survey_examples(
-    patterns: str | Sequence[str],
-    spec: ExampleSpec,
-    config: TrainerConfig,
-    whole: bool,
-    purpose: str = "train on",
-    most: int | None = None,
+def survey_training(
+    source: ExampleSource, spec: ExampleSpec, config: TrainerConfig, whole: bool
 ) -> Survey:
-    """Reads labels and edge weights of examples.
+    """Reads labels and edge weights of the examples to train on.
 
     Args:
-        patterns: Globs of TFRecord files of tf.Examples.
+        source: The examples.
         spec: From `make_example_spec`.
         config: Names the label and the neighbors.
         whole: Whether to read all examples; else as many as it takes to see that there is
             something to learn from.
-        purpose: What the examples are for, for the errors' text.
-        most: How many examples there are to be used; all when None.
 
     Raises:
-        FileNotFoundError: No file matches.
         ValueError: There is no example, none has a label, none has a neighbor where the config has
-            a graph term, or a label is no class.
+            a graph term, a label is no class, or an example is not as `spec` says.
     """
+    _read_some(source, spec.training)
     edges = [] if config.graph is None else config.graph.neighbor_config.weight_names
+    found = _survey(source, spec, config, edges, whole, most=None)
+    _check_learnable(source, config, spec, found, "train on")
+    if edges and not found.with_neighbors:
+        raise ValueError(
+            f"Expected examples with neighbors, for TrainerConfig.graph. Received {found.rows:,} "
+            "examples, none with an edge of weight above 0. Look at the graph's `edges` with "
+            "`nsl-tfx graph stats`: its ids may not be those of the examples, or "
+            "similarity_threshold may be too high."
+        )
+    return found
+
+
+def survey_validation(
+    source: ExampleSource, spec: ExampleSpec, config: TrainerConfig, most: int | None
+) -> Survey:
+    """Reads labels of the examples to validate on, as many as it takes to see that there are some.
+
+    Args:
+        source: The examples.
+        spec: From `make_example_spec`.
+        config: Names the label.
+        most: How many examples are used; all when None.
+
+    Raises:
+        ValueError: There is no example, none has a label, a label is no class, or an example is not
+            as `spec` says.
+    """
+    _read_some(source, spec.validation)
+    found = _survey(source, spec, config, [], whole=False, most=most)
+    _check_learnable(source, config, spec, found, "validate on")
+    return found
+
+
+def _read_some(source: ExampleSource, wanted: dict[str, Any]) -> None:
+    """Reads all that will be read of the first examples: are they as the schema says?"""
+    next(source.read(wanted), None)
+
+
+def _survey(
+    source: ExampleSource,
+    spec: ExampleSpec,
+    config: TrainerConfig,
+    edges: Sequence[str],
+    whole: bool,
+    most: int | None,
+) -> Survey:
     wanted = {config.label_feature: spec.label[config.label_feature]}
     wanted |= {name: spec.neighbors[name] for name in edges}
     rows = labelled = with_neighbors = 0
     classes: collections.Counter[int] = collections.Counter()
     complete = True
-    for batch in read_examples(patterns, wanted, _ROWS_AT_ONCE):
-        label = tf.reshape(batch[config.label_feature], [len(batch[config.label_feature]), -1])
-        there = is_label(label, spec).numpy()
+    for columns in source.read(wanted):
+        label = tf.reshape(columns[config.label_feature], [-1, spec.labels])
         if most is not None:
-            label, there = label[: most - rows], there[: most - rows]
+            label = label[: most - rows]
+        there = spec.has_label(label).numpy()
         rows += len(there)
         labelled += int(there.all(axis=1).sum())
         if config.task is not Task.REGRESSION:
-            classes.update(_class_counts(config, label.numpy()[there]))
+            classes.update(_class_counts(config, spec, label.numpy()[there]))
         if edges:
-            some = np.any([batch[name].numpy().reshape(-1) > 0 for name in edges], axis=0)
+            some = np.any([columns[name].numpy().reshape(-1) > 0 for name in edges], axis=0)
             with_neighbors += int(some.sum())
-        if rows == most:
+        seen = rows >= _GLANCE and labelled and (with_neighbors or not edges)
+        if rows == most or (seen and not whole):
+            complete = source.rows == rows
             break
-        if not whole and rows >= _GLANCE and labelled and (with_neighbors or not edges):
-            complete = False
-            break
-    found = Survey(rows, complete, labelled, with_neighbors, dict(sorted(classes.items())))
-    _check(config, patterns, found, purpose)
-    return found
+    return Survey(rows, complete, labelled, with_neighbors, dict(sorted(classes.items())))
 
 
 def class_weights_of(config: TrainerConfig, found: Survey) -> dict[int, float] | None:
@@ -126,7 +160,9 @@ def class_weights_of(config: TrainerConfig, found: Survey) -> dict[int, float] |
     return {number: total / (len(counts) * count) for number, count in counts.items()}
 
 
-def _class_counts(config: TrainerConfig, labels: npt.NDArray[Any]) -> dict[int, int]:
+def _class_counts(
+    config: TrainerConfig, spec: ExampleSpec, labels: npt.NDArray[Any]
+) -> dict[int, int]:
     values, counts = np.unique(labels, return_counts=True)
     wrong = values < 0
     if config.task is Task.BINARY:
@@ -134,8 +170,8 @@ def _class_counts(config: TrainerConfig, labels: npt.NDArray[Any]) -> dict[int, 
     if wrong.any():
         wanted = "from 0 on" if config.task is Task.CLASSIFICATION else "from 0 to 1"
         raise ValueError(
-            f"Expected labels {wanted} in {config.label_feature!r}, or -1 for none, for task "
-            f"{config.task.value!r}. Received: {values[wrong][0]}."
+            f"Expected labels {wanted} in {config.label_feature!r}, or {_missing(spec)} for none, "
+            f"for task {config.task.value!r}. Received: {values[wrong][0]}."
         )
     # Labels between 0 and 1 stand for the more likely class.
     classes: collections.Counter[int] = collections.Counter()
@@ -144,21 +180,32 @@ def _class_counts(config: TrainerConfig, labels: npt.NDArray[Any]) -> dict[int, 
     return classes
 
 
-def _check(
-    config: TrainerConfig, patterns: str | Sequence[str], found: Survey, purpose: str
+def _missing(spec: ExampleSpec) -> str:
+    """Returns what a file holds in place of a label, for an error's text."""
+    if np.isnan(spec.missing_label):
+        return "NaN"
+    return "-1" if spec.missing_label == UNLABELLED_CLASS else "no value"
+
+
+def _check_learnable(
+    source: ExampleSource, config: TrainerConfig, spec: ExampleSpec, found: Survey, purpose: str
 ) -> None:
+    """Raises ValueError where there is nothing to learn from.
+
+    Args:
+        source: The examples.
+        config: Names the label.
+        spec: Says what a missing label is.
+        found: What they hold.
+        purpose: What they are for, for the error's text.
+    """
     if not found.rows:
-        raise ValueError(f"Expected examples to {purpose}. Received none in {patterns}.")
+        raise ValueError(
+            f"Expected examples to {purpose}. Received none in {', '.join(source.files)}."
+        )
     if not found.labelled:
         raise ValueError(
             f"Expected labelled examples to {purpose}. Received {found.rows:,} examples without "
-            f"{config.label_feature!r} (or with -1). Check TrainerConfig.label_feature, and which "
-            "splits TrainArgs and EvalArgs name."
-        )
-    if config.graph is not None and not found.with_neighbors:
-        raise ValueError(
-            f"Expected examples with neighbors, for TrainerConfig.graph. Received {found.rows:,} "
-            "examples, none with an edge of weight above 0. Look at the graph's `edges` with "
-            "`nsl-tfx graph stats`: its ids may not be those of the examples, or "
-            "similarity_threshold may be too high."
+            f"{config.label_feature!r} (or with {_missing(spec)}). Check "
+            "TrainerConfig.label_feature, and which splits TrainArgs and EvalArgs name."
         )

@@ -75,7 +75,7 @@ class MeanOverWeights(keras.losses.Loss):
     where they have different numbers of labels.
 
     Args:
-        loss: Gives the loss of an example; its own reduction is set aside.
+        loss: Gives the loss of an example; its own reduction is not used.
 
     Example:
         >>> loss = MeanOverWeights(keras.losses.MeanSquaredError())
@@ -84,13 +84,16 @@ class MeanOverWeights(keras.losses.Loss):
     """
 
     def __init__(self, loss: keras.losses.Loss) -> None:
-        loss.reduction = "sum"
         super().__init__(name=loss.name, reduction="sum")
         self.loss = loss
 
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns the loss of each example, `[batch]`."""
+        return self.loss.call(y_true, y_pred)
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
         """Returns this worker's share of the mean."""
-        total = self.loss(y_true, y_pred, sample_weight)
+        total = super().__call__(y_true, y_pred, sample_weight)
         if sample_weight is None:
             sample_weight = tf.ones(tf.shape(y_pred)[:1])
         weights = tf.reduce_sum(tf.cast(sample_weight, total.dtype))

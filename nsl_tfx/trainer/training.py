@@ -11,9 +11,11 @@ import keras
 import tensorflow as tf
 
 from nsl_tfx.configs import TrainerConfig
+from nsl_tfx.configs.base import require_config
 from nsl_tfx.trainer.backup import Backup, backup_folder
 from nsl_tfx.trainer.distribution import is_chief, make_strategy
 from nsl_tfx.trainer.epochs import StopAfter
+from nsl_tfx.trainer.example_spec import ExampleSpec
 from nsl_tfx.trainer.finite_loss import StopAtNonFiniteLoss
 from nsl_tfx.trainer.preparing import TrainingData, prepare
 
@@ -27,7 +29,7 @@ def train(
     eval_steps: int | None = None,
     base_model: str | None = None,
     code: str = "",
-    finish: Callable[[keras.Model], None] = lambda model: None,
+    finish: Callable[[keras.Model, ExampleSpec], None] = lambda model, spec: None,
 ) -> keras.Model:
     """Trains the config's model with the config's regularizers.
 
@@ -43,8 +45,8 @@ def train(
         eval_steps: Number of batches to validate on, if there are as many; all when None.
         base_model: Folder of an exported model whose weights to begin with; random ones when None.
         code: A hash of the code; other code does not go on from a backup.
-        finish: Called with the trained model, such as to export it; the backup is kept until it has
-            returned.
+        finish: Called with the trained model and how examples are read, such as to export it; the
+            backup is kept until it has returned.
 
     Returns:
         The trained model, without its regularizers.
@@ -56,6 +58,7 @@ def train(
         TypeError: `model_fn` returns no Keras 3 model.
         ValueError: Config, examples, schema and model do not fit each other.
     """
+    require_config("config", config, TrainerConfig)
     # First, since several workers have to find each other before TensorFlow computes anything.
     strategy = make_strategy(config)
     for folder in (log_dir, config.backup_dir):
@@ -84,7 +87,7 @@ def train(
                 ],
                 verbose=2 if is_chief() else 0,
             )
-            finish(model.base_model)
+            finish(model.base_model, ready.spec)
     return model.base_model
 
 

@@ -8,9 +8,10 @@ import keras
 
 from nsl_tfx.configs import SearchRange, TunerConfig
 from nsl_tfx.configs.tuning import TuningAlgorithm, with_values
+from nsl_tfx.trainer.callbacks import log_names
 from nsl_tfx.trainer.custom_config import read_config, read_tuner_config
 from nsl_tfx.trainer.finite_loss import NonFiniteLossError, StopAtNonFiniteLoss
-from nsl_tfx.trainer.preparing import Preparation, better, prepare
+from nsl_tfx.trainer.preparing import Preparation, prepare
 from nsl_tfx.trainer.run import training_data
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def make_tuner(ready: Preparation, tuning: TunerConfig, folder: str) -> keras_tu
     hyperparameters = keras_tuner.HyperParameters()
     for path, values in tuning.search.items():
         _declare(hyperparameters, path, values)
-    direction = better(tuning.objective) if tuning.direction == "auto" else tuning.direction
+    direction = tuning.direction.of(tuning.objective).value
     kinds = {
         TuningAlgorithm.RANDOM: keras_tuner.RandomSearch,
         TuningAlgorithm.GRID: keras_tuner.GridSearch,
@@ -149,7 +150,7 @@ def _check(ready: Preparation, tuning: TunerConfig) -> None:
     for path, values in tuning.search.items():
         for value in values.values or (values.low, values.high):
             ready.with_config(with_values(ready.config, {path: value}))
-    known = [name for name in ready.log_names() if name.startswith("val_")]
+    known = [name for name in log_names(ready.config) if name.startswith("val_")]
     if tuning.objective not in known:
         raise ValueError(
             f"Expected TunerConfig.objective to be one of {', '.join(known)}. "

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.configs import Task
-from nsl_tfx.trainer import input as input_module
 from nsl_tfx.trainer import make_example_spec, training_dataset, validation_dataset
-from nsl_tfx.trainer.input import Share, Start
+from nsl_tfx.trainer.example_source import open_examples
+from nsl_tfx.trainer.passes import Share, Start
 from tests.trainer.conftest import write_rows
 
 
@@ -62,10 +62,10 @@ def test_labels_of_other_tasks_are_rows_of_numbers(
 
 
 def test_weights_of_examples_and_classes_multiply(files, schema, config):
-    config = config.replace(weight_feature="importance")
+    weights = {"0": 3.0, "2": 5.0}
+    config = config.replace(weight_feature="importance", class_weights=weights)
     spec = make_example_spec(config, schema)
-    weights = {0: 3.0, 2: 5.0}
-    batches = take(training_dataset(files, spec, config, class_weights=weights), 4)
+    batches = take(training_dataset(files, spec, config), 4)
     seen = set()
     for x, label, weight in batches:
         for row, number, found in zip(x["x"], label, weight, strict=True):
@@ -74,6 +74,15 @@ def test_weights_of_examples_and_classes_multiply(files, schema, config):
             assert not found or number == np.argmax(row)
             seen.add(float(found))
     assert {0.0, 1.0, 2.0, 3.0, 6.0, 5.0, 10.0} >= seen > {0.0, 1.0}
+
+
+def test_balanced_classes_weigh_the_same(files, schema, config):
+    config = config.replace(class_weights="balanced")
+    spec = make_example_spec(config, schema)
+    total = np.zeros(3)
+    for _, label, weight in take(training_dataset(files, spec, config), 4):
+        np.add.at(total, label, weight)
+    np.testing.assert_allclose(total, 20 / 3, rtol=1e-6)
 
 
 def test_missing_neighbors_have_weight_zero(files, spec, config):
@@ -115,8 +124,7 @@ def test_what_is_kept_fits_the_memory(tmp_path, schema, config, mebibytes, colum
     batches = training_dataset(path, spec, config)
     shapes = {x["x"].shape for x, _, _ in take(batches, 5)}
     assert shapes == {(10, *columns)}
-    parse = input_module._parser(spec.training, spec, config, None)
-    assert (input_module.load_table([path], parse, spec, config) is not None) == kept
+    assert (open_examples(path, spec, config).rows == 20) == kept
 
 
 @pytest.mark.parametrize("process_seed", [None, 0, 3])

@@ -1,13 +1,22 @@
+import numpy as np
 import pytest
 
 from nsl_tfx.configs import Task
 from nsl_tfx.trainer import make_example_spec
-from nsl_tfx.trainer.survey import class_weights_of, survey_examples
+from nsl_tfx.trainer.example_source import open_examples
+from nsl_tfx.trainer.survey import class_weights_of, survey_training, survey_validation
 from tests.trainer.conftest import make_row, write_rows
 
 
+@pytest.fixture(params=[0, 100], ids=["read", "kept"])
+def config(request, config):
+    """Examples are read in each pass, or kept in memory."""
+    return config.replace(memory_mb=request.param)
+
+
 def look(files, config, schema, whole=True):
-    return survey_examples(files, make_example_spec(config, schema), config, whole)
+    spec = make_example_spec(config, schema)
+    return survey_training(open_examples(files, spec, config), spec, config, whole)
 
 
 def test_counts_rows_labels_and_neighbors(files, config, schema):
@@ -20,8 +29,15 @@ def test_counts_rows_labels_and_neighbors(files, config, schema):
 def test_looks_at_as_few_as_it_takes(tmp_path, config, schema):
     path = write_rows(str(tmp_path / "many"), seed=0, rows=6000)
     found = look(path, config, schema, whole=False)
-    assert not found.whole
-    assert found.rows < 6000
+    # What is in memory anyway is looked at.
+    assert found.whole == bool(config.memory_mb)
+    assert (found.rows == 6000) == found.whole
+
+
+def test_of_what_is_validated_on_as_much_is_looked_at_as_is_used(files, config, schema):
+    spec = make_example_spec(config, schema)
+    found = survey_validation(open_examples(files, spec, config), spec, config, most=10)
+    assert (found.rows, found.labelled, found.with_neighbors) == (10, 5, 0)
 
 
 def test_balanced_classes_weigh_the_same(files, config, schema):
@@ -48,7 +64,8 @@ def without(name):
 
 
 def labelled(value):
-    return lambda number, x: {**make_row(number, x), "label": [value], "yes": [value]}
+    names = ("label", "yes", "height")
+    return lambda number, x: {**make_row(number, x), **dict.fromkeys(names, [value])}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +76,9 @@ def labelled(value):
         ({}, labelled(-1), 40, "40 examples without 'label'"),
         ({}, without("NL_nbr_0_weight"), 40, "40 examples, none with an edge"),
         ({}, labelled(-2), 40, "labels from 0 on.* Received: -2"),
-        ({"task": Task.BINARY, "label_feature": "yes"}, labelled(2), 40, "from 0 to 1.*: 2"),
+        ({"task": Task.BINARY, "label_feature": "yes"}, labelled(2), 40, "from 0 to 1.*-1.*: 2"),
+        ({"task": Task.BINARY, "label_feature": "height"}, labelled(-1.0), 40, "or NaN for none"),
+        ({"task": "regression", "label_feature": "height"}, labelled(np.nan), 40, "with NaN"),
     ],
 )
 def test_nothing_to_learn_from_is_named(tmp_path, config, schema, changes, make, rows, message):
