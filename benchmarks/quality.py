@@ -126,13 +126,15 @@ def measure(part: Any, task: Task, options: argparse.Namespace) -> dict[str, flo
     import nsl_tfx
 
     keras.backend.clear_session()
-    settings = part.METHODS[task.method]
-    arrays = part.prepare(settings, task.seed, options.quick)
+    method = part.METHODS[task.method]
+    arrays = part.prepare(method, task.seed, options.quick)
+    keras.utils.set_random_seed(task.seed)
+    model = part.make_model(method, arrays)
     if task.side == OURS:
-        weights = part.train(nsl_tfx, settings, arrays, task.seed, options.quick)
+        part.train(nsl_tfx, method, model, arrays, options.quick)
     else:
-        weights = train_with_peer(task, arrays, options)
-    return part.evaluate(settings, arrays, weights, options.quick)
+        model.set_weights(train_with_peer(task, arrays, options))
+    return part.evaluate(model, arrays, options.quick)
 
 
 def train_with_peer(task: Task, arrays: Arrays, options: argparse.Namespace) -> list[np.ndarray]:

@@ -11,89 +11,74 @@ from typing import Any
 import keras
 import numpy as np
 from quality_data import read_papers
-from quality_part import Arrays, Method
-from quality_training import BestEpoch, accuracy, batches_with_neighbors
+from quality_neighbors import FEATURE, NeighborsMethod, train_with_neighbors
+from quality_part import Arrays, rows_of
+from quality_training import accuracy
 
 TITLE = "cora: accuracy on 1,000 papers, % [95 % interval]"
 MEASURES = {"test": "test", "val": "val"}
-FEATURE = "words"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CoraMethod(Method):
-    """How a network of two layers is trained.
+class CoraMethod(NeighborsMethod):
+    """How papers are classified, whose neighbors are the citations.
 
     Attributes:
-        dropout: Of the hidden layer, and of the words.
-        weight_decay: The first layer's.
-        neighbors: Citations packed with each seed; 0 for none.
-        multiplier: Weight of the graph term.
-        label_copies: How often a labelled paper comes in an epoch in which the others come once;
-            0 leaves the others out.
+        word_dropout: Dropout of the words.
     """
 
-    hidden: int = 64
-    dropout: float = 0.5
     word_dropout: float = 0.0
-    weight_decay: float = 5e-5
-    learning_rate: float = 0.01
-    batch_size: int = 256
-    epochs: int = 100
-    patience: int = 30
-    neighbors: int = 0
-    multiplier: float = 0.0
-    label_copies: int = 0
 
 
+PLAIN = CoraMethod(
+    title="MLP",
+    has_peer=True,
+    hidden=64,
+    word_dropout=0.5,
+    weight_decay=5e-4,
+    batch_size=256,
+    epochs=300,
+    patience=100,
+)
 METHODS = {
-    "plain": CoraMethod(
-        title="MLP", word_dropout=0.5, weight_decay=5e-4, epochs=300, patience=100, has_peer=True
+    "plain": PLAIN,
+    "seeds": dataclasses.replace(
+        PLAIN, title="+ citations of the 140", baseline="plain", neighbors=5, multiplier=1.0
     ),
-    "seeds": CoraMethod(
-        title="+ citations of the 140",
-        baseline="plain",
-        word_dropout=0.5,
-        weight_decay=5e-4,
-        epochs=300,
-        patience=100,
-        neighbors=5,
-        multiplier=1.0,
-        has_peer=True,
-    ),
-    "all": CoraMethod(
+    "all": dataclasses.replace(
+        PLAIN,
         title="+ citations of all papers",
         baseline="plain",
         dropout=0.2,
+        word_dropout=0.0,
+        weight_decay=5e-5,
+        epochs=100,
+        patience=30,
         neighbors=5,
         multiplier=1.0,
         label_copies=20,
-        has_peer=True,
     ),
 }
 
 
 def prepare(method: CoraMethod, seed: int, quick: bool) -> Arrays:
-    """Returns words, labels, splits, seeds and their neighbors; other papers' weight is 0."""
+    """Returns words, labels and splits of all papers, which of them count, and their neighbors."""
     from nsl_tfx.graph import Graph
 
     papers = read_papers()
     words = papers.words / np.maximum(papers.words.sum(axis=1, keepdims=True), 1)
-    labelled = papers.split == "train"
-    every, known = np.arange(len(words)), np.flatnonzero(labelled)
-    arrays = {
-        "x": words,
-        "y": papers.labels,
-        "split": papers.split,
-        "weight": labelled.astype(np.float32),
-        "seeds": known,
-    }
-    if method.label_copies:
-        seeds = every[:300] if quick else every
-        arrays["seeds"] = np.concatenate([seeds, np.repeat(known, method.label_copies - 1)])
+    every = np.arange(len(words))
     # Ids of one width are in the order of their numbers.
     names = np.char.zfill(every.astype(str), 4)
     graph = Graph.from_edges(*names[papers.citations].T, nodes=names, directed=False)
-    return {**arrays, **choose_some(graph.to_csr()[0], method.neighbors, seed)}
+    return {
+        "x": words,
+        "y": papers.labels,
+        "split": papers.split,
+        "labelled": np.flatnonzero(papers.split == "train"),
+        "training": every[:300] if quick else every,
+        **choose_some(graph.to_csr()[0], method.neighbors, seed),
+    }
 
 
 def choose_some(citations: Any, count: int, seed: int) -> Arrays:
@@ -117,37 +102,9 @@ def make_model(method: CoraMethod, arrays: Arrays) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(7)(x))
 
 
-def train(nsl: Any, method: CoraMethod, arrays: Arrays, seed: int, quick: bool) -> list[np.ndarray]:
-    keras.utils.set_random_seed(seed)
-    base = model = make_model(method, arrays)
-    if method.neighbors:
-        config = nsl.configs.make_graph_reg_config(
-            max_neighbors=method.neighbors,
-            multiplier=method.multiplier,
-            distance_type="l2",
-            transform_fn="softmax",
-            sum_over_axis=-1,
-        )
-        model = nsl.keras.GraphRegularization(base, config)
-    model.compile(
-        keras.optimizers.Adam(method.learning_rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    held_out = arrays["split"] == "val"
-    best = BestEpoch(base, arrays["x"][held_out], arrays["y"][held_out], method.patience)
-    data = batches_with_neighbors(
-        {name: value for name, value in arrays.items() if name != "split"},
-        FEATURE,
-        method.batch_size,
-    )
-    model.fit(data, epochs=2 if quick else method.epochs, verbose=0, callbacks=[best])
-    return best.weights
+def train(nsl: Any, method: CoraMethod, model: keras.Model, arrays: Arrays, quick: bool) -> None:
+    train_with_neighbors(nsl, method, model, arrays, epochs=2 if quick else method.epochs)
 
 
-def evaluate(
-    method: CoraMethod, arrays: Arrays, weights: list[np.ndarray], quick: bool
-) -> dict[str, float]:
-    model = make_model(method, arrays)
-    model.set_weights(weights)
-    rows = {split: arrays["split"] == split for split in MEASURES}
-    return {s: accuracy(model, arrays["x"][in_], arrays["y"][in_]) for s, in_ in rows.items()}
+def evaluate(model: keras.Model, arrays: Arrays, quick: bool) -> dict[str, float]:
+    return {split: accuracy(model, *rows_of(arrays, split)) for split in MEASURES}

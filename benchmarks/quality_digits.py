@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from quality_data import read_digits
-from quality_part import Arrays, Method
+from quality_part import Arrays, Method, rows_of
+from quality_training import fit
 
 TITLE = "digits: accuracy on 2,000 images, % [95 % interval]"
 MEASURES = {
@@ -27,7 +28,8 @@ MEASURES = {
     "robust 0.5": "PGD 0.5",
 }
 FEATURE, LABEL = "image", "label"
-TRAIN, VAL = 7000, 8000
+TRAIN, VAL = 7000, 1000
+PIXEL_RANGE = {"clip_value_min": 0.0, "clip_value_max": 1.0}
 # On as many images are the two checks made that PGD tells the truth: "lost" are those that
 # withstand it but not an attack on the margin with 200 steps and 5 random starts; and where every
 # pixel may become grey, nothing should be left.
@@ -93,13 +95,13 @@ METHODS = {
 
 def prepare(method: DigitsMethod, seed: int, quick: bool) -> Arrays:
     images, labels = read_digits()
-    count = 256 if quick else TRAIN
-    rows = {"train": slice(0, count), "val": slice(TRAIN, VAL), "test": slice(VAL, None)}
-    arrays = {f"x_{split}": images[in_] for split, in_ in rows.items()}
-    return {**arrays, **{f"y_{split}": labels[in_] for split, in_ in rows.items()}}
+    split = np.repeat(["train", "val", "test"], [TRAIN, VAL, len(labels) - TRAIN - VAL])
+    if quick:
+        split[256:TRAIN] = "none"
+    return {"x": images, "y": labels, "split": split}
 
 
-def make_model() -> keras.Model:
+def make_model(method: DigitsMethod, arrays: Arrays) -> keras.Model:
     layers = keras.layers
     inputs = keras.Input((28, 28, 1), name=FEATURE)
     x = layers.Conv2D(16, 5, strides=2, padding="same", activation="relu")(inputs)
@@ -115,8 +117,7 @@ def wrap(nsl: Any, method: DigitsMethod, base: keras.Model) -> keras.Model:
             step_size=method.step_size,
             steps=method.steps,
             multiplier=method.multiplier,
-            clip_value_min=0.0,
-            clip_value_max=1.0,
+            **PIXEL_RANGE,
             random_init=method.random_init,
         )
         return nsl.keras.TradesRegularization(base, config)
@@ -126,65 +127,49 @@ def wrap(nsl: Any, method: DigitsMethod, base: keras.Model) -> keras.Model:
         adv_grad_norm="infinity",
         pgd_iterations=method.steps,
         pgd_epsilon=method.epsilon,
-        clip_value_min=0.0,
-        clip_value_max=1.0,
+        **PIXEL_RANGE,
         random_init=method.random_init,
     )
     return nsl.keras.AdversarialRegularization(base, adv_config=config)
 
 
-def train(
-    nsl: Any, method: DigitsMethod, arrays: Arrays, seed: int, quick: bool
-) -> list[np.ndarray]:
-    keras.utils.set_random_seed(seed)
-    base = model = make_model()
+def train(nsl: Any, method: DigitsMethod, model: keras.Model, arrays: Arrays, quick: bool) -> None:
+    trained = model if method.attack == "none" else wrap(nsl, method, model)
     callbacks = []
-    if method.attack != "none":
-        model = wrap(nsl, method, base)
     if method.ramp_epochs:
         callbacks = [nsl.keras.RegularizationSchedule(ramp_epochs=method.ramp_epochs)]
     epochs = 1 if quick else method.epochs
+    images, labels = rows_of(arrays, "train")
     # NSL wants an attacked model's labels among its features, and for a random start batches of
     # one size: the few images that an epoch leaves over are others each time.
-    columns: Any = {FEATURE: arrays["x_train"]}, arrays["y_train"]
+    columns: Any = {FEATURE: images}, labels
     if method.attack == "adversarial":
-        columns = {FEATURE: arrays["x_train"], LABEL: arrays["y_train"]}
-    data = tf.data.Dataset.from_tensor_slices(columns).shuffle(len(arrays["x_train"]))
+        columns = {FEATURE: images, LABEL: labels}
+    data = tf.data.Dataset.from_tensor_slices(columns).shuffle(len(images))
     data = data.batch(method.batch_size, drop_remainder=True)
     steps = epochs * len(data)
-    model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(method.learning_rate, steps)),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    model.fit(data, epochs=epochs, verbose=0, callbacks=callbacks)
-    return base.get_weights()
+    decay = keras.optimizers.schedules.CosineDecay(method.learning_rate, steps)
+    fit(trained, data, epochs, decay, callbacks)
 
 
 def evaluate(
-    method: DigitsMethod,
-    arrays: Arrays,
-    weights: list[np.ndarray],
-    quick: bool,
-    split: str = "test",
+    model: keras.Model, arrays: Arrays, quick: bool, split: str = "test"
 ) -> dict[str, float]:
     from nsl_tfx.attacks import PGD
     from nsl_tfx.configs import RobustnessConfig
     from nsl_tfx.robustness import ModelUnderTest
     from nsl_tfx.robustness import evaluate as attack
 
-    model = make_model()
-    model.set_weights(weights)
     under_test = ModelUnderTest(
         lambda features: model(features, training=False),
         {FEATURE: tf.TensorSpec([None, 28, 28, 1], tf.float32)},
     )
-    some = 50 if quick else None
-    examples = {FEATURE: arrays[f"x_{split}"][:some], LABEL: arrays[f"y_{split}"][:some]}
+    images, labels = (values[: 50 if quick else None] for values in rows_of(arrays, split))
+    examples = {FEATURE: images, LABEL: labels}
     config = RobustnessConfig(
         features=(FEATURE,),
         label_feature=LABEL,
-        clip_value_min=0.0,
-        clip_value_max=1.0,
+        **PIXEL_RANGE,
         attacks=("pgd",),
         epsilon=0.3,
         curve=(0.1, 0.2),
@@ -194,18 +179,10 @@ def evaluate(
     scores = attack(under_test, examples, config).model
     found = {f"robust {p.epsilon:g}": 100 * p.accuracy.value for p in scores.curve if p.epsilon}
     found["clean"] = 100 * scores.accuracy.value
-    checked = slice(0, CHECKED)
-    few = {name: values[checked] for name, values in examples.items()}
-    images, numbers = few[FEATURE], few[LABEL]
-    harder = PGD(
-        epsilon=0.3,
-        steps=2 if quick else 200,
-        restarts=1 if quick else 5,
-        clip_value_min=0.0,
-        clip_value_max=1.0,
-    )
-    stands = scores.rows.robust_at(0.3)[checked]
-    found["lost"] = 100 * float(np.mean(stands & misled(model, harder, images, numbers)))
+    few = {name: values[:CHECKED] for name, values in examples.items()}
+    harder = PGD(epsilon=0.3, steps=2 if quick else 200, restarts=config.restarts, **PIXEL_RANGE)
+    stands = scores.rows.robust_at(0.3)[:CHECKED]
+    found["lost"] = 100 * float(np.mean(stands & misled(model, harder, few[FEATURE], few[LABEL])))
     grey = attack(under_test, few, config.replace(curve=(), epsilon=0.5)).model
     found["robust 0.5"] = 100 * grey.robust_accuracy.value
     return found

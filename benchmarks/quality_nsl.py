@@ -9,6 +9,7 @@ import importlib
 import json
 import sys
 
+import keras
 import neural_structured_learning as nsl
 import numpy as np
 import tensorflow as tf
@@ -20,11 +21,13 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(task["threads"])
     part = importlib.import_module(f"quality_{task['part']}")
-    with np.load(given) as arrays:
-        weights = part.train(
-            nsl, part.METHODS[task["method"]], dict(arrays), task["seed"], task["quick"]
-        )
-    np.savez(made, *weights)
+    method = part.METHODS[task["method"]]
+    with np.load(given) as file:
+        arrays = dict(file)
+    keras.utils.set_random_seed(task["seed"])
+    model = part.make_model(method, arrays)
+    part.train(nsl, method, model, arrays, task["quick"])
+    np.savez(made, *model.get_weights())
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
     TITLE       of its table
     MEASURES    what is measured, by the table's heading for it
     METHODS     what is compared, by name: frozen dataclasses that extend Method
-    prepare     the arrays that a seed's training needs, with this package's graphs
-    train       from them to trained weights, with this package or NSL
-    evaluate    from weights to what was measured, with this package
+    prepare     a seed's `x`, `y` and `split`, and what else its training needs; with this package
+    make_model  from features to logits, not trained yet
+    train       the model, with this package or NSL
+    evaluate    from the trained model to what was measured, with this package
 
-NSL has an environment of its own, in which this package does not run: so `train` alone runs in
-either, on Keras 3 and 2, and gets the package to use as an argument.
+NSL has an environment of its own, in which this package does not run: so `make_model` and `train`
+alone run in either, on Keras 3 and 2, and `train` gets the package to use as an argument.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ from typing import Any, Protocol
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
+
+
+def rows_of(arrays: Arrays, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a split's features and labels."""
+    rows = arrays["split"] == split
+    return arrays["x"][rows], arrays["y"][rows]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,10 +59,8 @@ class Part(Protocol):
 
     def prepare(self, method: Any, seed: int, quick: bool) -> Arrays: ...
 
-    def train(
-        self, nsl: Any, method: Any, arrays: Arrays, seed: int, quick: bool
-    ) -> list[np.ndarray]: ...
+    def make_model(self, method: Any, arrays: Arrays) -> Any: ...
 
-    def evaluate(
-        self, method: Any, arrays: Arrays, weights: list[np.ndarray], quick: bool
-    ) -> dict[str, float]: ...
+    def train(self, nsl: Any, method: Any, model: Any, arrays: Arrays, quick: bool) -> None: ...
+
+    def evaluate(self, model: Any, arrays: Arrays, quick: bool) -> dict[str, float]: ...

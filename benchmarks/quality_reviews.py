@@ -16,48 +16,34 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from quality_data import read_reviews
-from quality_part import Arrays, Method
-from quality_training import BestEpoch, accuracy, batches_with_neighbors
+from quality_neighbors import FEATURE, NeighborsMethod, train_with_neighbors
+from quality_part import Arrays, rows_of
+from quality_training import accuracy
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 TITLE = "reviews: accuracy on 2,132 sentences, % [95 % interval]"
 MEASURES = {"test": "test", "val": "val"}
-FEATURE = "text"
 # Of the sentences, in a seed's order: val, test, and all others are for training.
 VAL, TEST = 1066, 2132
 LONGEST = 60
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReviewsMethod(Method):
-    """How sentences are classified.
+class ReviewsMethod(NeighborsMethod):
+    """How sentences are classified, whose neighbors are the most similar ones.
 
     Attributes:
         labelled: Share of the training sentences with a label.
         reduced: Whether the model starts from the reduced vectors rather than from words.
         dimensions: Of the reduced vectors.
-        neighbors: Most similar sentences packed with each seed; 0 for none.
         threshold: Least similarity of neighbors, from -1 to 1.
-        multiplier: Weight of the graph term.
-        label_copies: How often a labelled sentence comes in an epoch in which the others come
-            once; 0 leaves the others out.
     """
 
     labelled: float
     reduced: bool = False
     dimensions: int = 128
-    hidden: int = 32
-    dropout: float = 0.5
-    weight_decay: float = 1e-5
-    learning_rate: float = 0.01
-    batch_size: int = 128
-    epochs: int = 30
-    patience: int = 10
-    neighbors: int = 0
     threshold: float = 0.0
-    multiplier: float = 0.0
-    label_copies: int = 0
 
 
 def _methods(labelled: float, copies: int, multiplier: float) -> dict[str, ReviewsMethod]:
@@ -71,10 +57,13 @@ def _methods(labelled: float, copies: int, multiplier: float) -> dict[str, Revie
     percent = f"{100 * labelled:.0f}"
     plain = ReviewsMethod(
         title=f"{percent} % labelled, words",
+        has_peer=True,
         labelled=labelled,
+        hidden=32,
+        weight_decay=1e-5,
+        batch_size=128,
         epochs=200,
         patience=50,
-        has_peer=True,
     )
     graph = dataclasses.replace(
         plain,
@@ -126,20 +115,22 @@ class Sentences(NamedTuple):
 
 
 def prepare(method: ReviewsMethod, seed: int, quick: bool) -> Arrays:
-    """Returns features and labels of all sentences, the seeds among them and their neighbors."""
+    """Returns features and labels of all sentences, which of them count, and their neighbors."""
     texts, labels, training, tfidf, found = read(seed, quick)
-    known = training[: round(method.labelled * len(training))]
-    weight = np.isin(np.arange(len(texts)), known).astype(np.float32)
-    arrays = {"y": labels, "weight": weight, "seeds": known}
-    if method.label_copies:
-        arrays["seeds"] = np.concatenate([training, np.repeat(known, method.label_copies - 1)])
     if method.reduced:
         svd = TruncatedSVD(method.dimensions, random_state=seed).fit(found)
         vectors = svd.transform(tfidf.transform(texts)).astype(np.float32)
-        arrays["x"] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        x = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     else:
-        arrays["x"] = word_numbers(texts, tfidf)
-    return {**arrays, **neighbors_of(seed, quick, method.neighbors, method.threshold)}
+        x = word_numbers(texts, tfidf)
+    return {
+        "x": x,
+        "y": labels,
+        "split": np.repeat(["val", "test", "train"], [VAL, TEST, len(training)]),
+        "labelled": training[: round(method.labelled * len(training))],
+        "training": training,
+        **neighbors_of(seed, quick, method.neighbors, method.threshold),
+    }
 
 
 @functools.lru_cache(maxsize=1)
@@ -214,34 +205,9 @@ def make_model(method: ReviewsMethod, arrays: Arrays) -> keras.Model:
     return keras.Model(inputs, layers.Dense(2)(hidden))
 
 
-def train(
-    nsl: Any, method: ReviewsMethod, arrays: Arrays, seed: int, quick: bool
-) -> list[np.ndarray]:
-    keras.utils.set_random_seed(seed)
-    base = model = make_model(method, arrays)
-    if method.neighbors:
-        config = nsl.configs.make_graph_reg_config(
-            max_neighbors=method.neighbors,
-            multiplier=method.multiplier,
-            distance_type="l2",
-            transform_fn="softmax",
-            sum_over_axis=-1,
-        )
-        model = nsl.keras.GraphRegularization(base, config)
-    model.compile(
-        keras.optimizers.Adam(method.learning_rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    best = BestEpoch(base, arrays["x"][:VAL], arrays["y"][:VAL], method.patience)
-    data = batches_with_neighbors(arrays, FEATURE, method.batch_size)
-    model.fit(data, epochs=1 if quick else method.epochs, verbose=0, callbacks=[best])
-    return best.weights
+def train(nsl: Any, method: ReviewsMethod, model: keras.Model, arrays: Arrays, quick: bool) -> None:
+    train_with_neighbors(nsl, method, model, arrays, epochs=1 if quick else method.epochs)
 
 
-def evaluate(
-    method: ReviewsMethod, arrays: Arrays, weights: list[np.ndarray], quick: bool
-) -> dict[str, float]:
-    model = make_model(method, arrays)
-    model.set_weights(weights)
-    rows = {"val": slice(0, VAL), "test": slice(VAL, VAL + TEST)}
-    return {s: accuracy(model, arrays["x"][in_], arrays["y"][in_]) for s, in_ in rows.items()}
+def evaluate(model: keras.Model, arrays: Arrays, quick: bool) -> dict[str, float]:
+    return {split: accuracy(model, *rows_of(arrays, split)) for split in MEASURES}

@@ -6,12 +6,21 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from quality_part import Arrays
+
+
+def fit(
+    model: keras.Model, data: Any, epochs: int, learning_rate: Any, callbacks: list[Any]
+) -> None:
+    """Trains a model of logits by Adam, whose learning rate is a number or a schedule."""
+    model.compile(
+        keras.optimizers.Adam(learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    model.fit(data, epochs=epochs, verbose=0, callbacks=callbacks)
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Ends training when the held-out accuracy has stopped to grow; gives the best epoch's weights.
+    """Ends training when the held-out accuracy has stopped to grow, at the best epoch's weights.
 
     Args:
         base: The model to look at, from features to logits.
@@ -37,37 +46,12 @@ class BestEpoch(keras.callbacks.Callback):
         elif epoch - self.best_epoch >= self.patience:
             self.model.stop_training = True
 
+    def on_train_end(self, logs: Any = None) -> None:
+        self.base.set_weights(self.weights)
+
 
 def accuracy(model: keras.Model, features: np.ndarray, labels: np.ndarray) -> float:
     """Returns the accuracy in percent."""
     parts = range(0, len(features), 1000)
     logits = [np.asarray(model(features[at : at + 1000], training=False)) for at in parts]
     return 100 * float(np.mean(np.concatenate(logits).argmax(axis=1) == labels))
-
-
-def batches_with_neighbors(arrays: Arrays, feature: str, batch_size: int) -> tf.data.Dataset:
-    """Returns what graph regularization trains on, shuffled anew each epoch.
-
-    As tf.Examples that `pack_nbrs` wrote would be read; but the features are held once, and each
-    batch takes its own and its neighbors'.
-
-    Args:
-        arrays: `x` and `y`, all features and labels; `weight`, the sample weights; `seeds`, the
-            rows to train on; `neighbors` `[rows, count]`, each row's, and `neighbor_weights`.
-        feature: The feature's name.
-        batch_size: Seeds of a batch.
-    """
-    columns = {name: tf.constant(value) for name, value in arrays.items()}
-    count = arrays["neighbors"].shape[1]
-
-    def pack(rows: tf.Tensor) -> Any:
-        features = {feature: tf.gather(columns["x"], rows)}
-        for i in range(count):
-            theirs = tf.gather(columns["neighbors"][:, i], rows)
-            features[f"NL_nbr_{i}_{feature}"] = tf.gather(columns["x"], theirs)
-            weights = columns["neighbor_weights"][:, i : i + 1]
-            features[f"NL_nbr_{i}_weight"] = tf.gather(weights, rows)
-        return features, tf.gather(columns["y"], rows), tf.gather(columns["weight"], rows)
-
-    seeds = arrays["seeds"]
-    return tf.data.Dataset.from_tensor_slices(seeds).shuffle(len(seeds)).batch(batch_size).map(pack)
