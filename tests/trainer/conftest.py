@@ -81,7 +81,7 @@ def eval_files(folder):
     return write_rows(str(folder / "eval.tfrecord.gz"), seed=1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config():
     return configs.TrainerConfig(
         model_fn="tests.trainer.models.make_model",
