@@ -9,6 +9,8 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from nsl_tfx.io.missing import why_no_file
+
 _DTYPES = {
     schema_pb2.FeatureType.FLOAT: tf.float32,
     schema_pb2.FeatureType.INT: tf.int64,
@@ -22,11 +24,24 @@ def read_schema(path: str) -> schema_pb2.Schema:
 
     Args:
         path: The file, or the folder of a Schema artifact.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no Schema.
     """
     if tf.io.gfile.isdir(path):
         path = f"{path.rstrip('/')}/schema.pbtxt"
-    with tf.io.gfile.GFile(path) as file:
-        return text_format.Parse(file.read(), schema_pb2.Schema())
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return text_format.Parse(file.read(), schema_pb2.Schema())
+    except tf.errors.NotFoundError:
+        raise FileNotFoundError(
+            f"Expected a Schema as SchemaGen writes it. Received: {path}, {why_no_file(path)}"
+        ) from None
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"Expected a Schema in text form, as SchemaGen writes it. Received: {path} ({error})."
+        ) from error
 
 
 def parsing_spec(

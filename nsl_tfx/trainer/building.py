@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from nsl_tfx.configs import Task, TrainerConfig
+from nsl_tfx.configs.base import require_config
 from nsl_tfx.keras import RegularizedModel
 from nsl_tfx.keras.base_call import call_base
 from nsl_tfx.trainer.example_spec import ExampleSpec
@@ -42,6 +43,7 @@ def make_regularized_model(base_model: keras.Model, config: TrainerConfig) -> Re
         >>> make_regularized_model(base, config).loss.name
         'sparse_categorical_crossentropy'
     """
+    require_config("config", config, TrainerConfig)
     model = RegularizedModel(
         base_model,
         graph=config.graph,
@@ -146,8 +148,8 @@ def _check_logits(config: TrainerConfig, outputs: npt.NDArray[np.float32]) -> No
     if config.task is Task.CLASSIFICATION:
         found = between and np.allclose(outputs.sum(axis=1), 1, atol=1e-2)
     else:
-        # By chance, so many numbers do not lie there.
-        found = config.task is Task.BINARY and between and outputs.min() > 0
+        # By chance, so many numbers do not lie there, unless all are a new layer's bias alone.
+        found = config.task is Task.BINARY and between and bool(np.ptp(outputs) > 0)
     if found:
         raise ValueError(
             f"Expected model_fn {config.model_fn!r} to return a model that ends in logits, through "

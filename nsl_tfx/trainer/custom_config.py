@@ -11,7 +11,8 @@ from nsl_tfx.configs import TrainerConfig, TunerConfig
 from nsl_tfx.configs.base import require_config
 from nsl_tfx.configs.tuning import with_values
 from nsl_tfx.fingerprint import code_fingerprint
-from nsl_tfx.trainer.model_fn import load_model_fn, source_files, with_absolute_file
+from nsl_tfx.trainer.model_fn import with_absolute_file
+from nsl_tfx.trainer.model_source import source_files
 
 CONFIG_KEY = "nsl_tfx"
 CODE_KEY = "nsl_tfx_code"
@@ -21,8 +22,8 @@ TUNING_KEY = "nsl_tfx_tuning"
 def custom_config(config: TrainerConfig, tuning: TunerConfig | None = None) -> dict[str, Any]:
     """Returns what TFX's `Trainer(custom_config=...)` takes for `run_fn` to read.
 
-    Beside the config it holds a hash of the code, that of `model_fn` included, so that TFX trains
-    anew where the model has changed and its name has not.
+    Beside the config it holds a hash of the code, that of `model_fn` and of the modules that it
+    imports included, so that TFX trains anew where the model has changed and its name has not.
 
     Args:
         config: How to train.
@@ -40,7 +41,6 @@ def custom_config(config: TrainerConfig, tuning: TunerConfig | None = None) -> d
         ['image']
     """
     config = with_absolute_file(require_config("config", config, TrainerConfig))
-    load_model_fn(config.model_fn)
     files = source_files(config.model_fn)
     code = code_fingerprint(*(file for file in files if "://" not in file))
     for file in files:

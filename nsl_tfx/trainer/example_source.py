@@ -65,7 +65,7 @@ class ExampleSource:
                         pass
             except ValueError as damage:
                 return damage
-        reason = re.sub(r"\{\{.*?\}\} ?", "", error.message).splitlines()[0]
+        reason = re.sub(r"\{\{.*?\}\} ?|Name: <unknown>, ", "", error.message).splitlines()[0]
         return ValueError(
             f"Expected examples that the schema describes. Received in {', '.join(self.files[:3])}"
             f"{' and others' if self.files[3:] else ''}: {reason} Give Trainer the Schema that was "

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from nsl_tfx.configs import Task, TrainerConfig
+from nsl_tfx.configs.base import require_config
 from nsl_tfx.io import staged
 from nsl_tfx.keras.base_call import call_base, output_layer
 from nsl_tfx.keras.model_wrapper import ModelWrapper
@@ -50,6 +51,7 @@ def export_model(
     Raises:
         ValueError: `embedding` names no layer, or Transform does not put out a feature.
     """
+    require_config("config", config, TrainerConfig)
     if isinstance(model, ModelWrapper):
         model = model.base_model
     # Keras's archive writes the variables where TensorFlow Serving and Beam's bulk inference look

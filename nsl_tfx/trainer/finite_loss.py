@@ -53,6 +53,6 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
             f"Expected a finite loss. Received in step {batch + 1} of epoch {self._epoch + 1}: "
             f"{', '.join(wrong) or 'loss'} is not finite ({shown or losses}). "
             + (f"Lower {cures[0]}; else look" if cures else "Look")
-            + " for infinite values among the features, and lower learning_rate or set clipnorm: "
-            "optimizer={'class_name': 'Adam', 'config': {'clipnorm': 1.0}}."
+            + " for infinite values and NaN among the features, and lower learning_rate or set "
+            "clipnorm: optimizer={'class_name': 'Adam', 'config': {'clipnorm': 1.0}}."
         )

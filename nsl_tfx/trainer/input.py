@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -85,9 +85,7 @@ def training_batches(
     """
     own = share.part_of(config.batch_size)
     label_weights = _weight_table(class_weights)
-    first_pass, skipped = divmod(
-        start.examples, source.rows or start.rows or start.examples + 1
-    )
+    first_pass, skipped = divmod(start.examples, source.rows or start.rows or start.examples + 1)
     table, rows = source.table, source.rows
 
     def make_batch(batch: tf.Tensor) -> Batch:
@@ -124,9 +122,12 @@ def validation_dataset(
         FileNotFoundError: No file matches.
     """
     require_config("config", config, TrainerConfig)
-    columns = read_examples(patterns, spec.validation, config.batch_size)
-    to_batch: Callable[[Columns], Batch] = lambda read: _to_batch(read, spec, config, None)
-    return columns.map(to_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    examples = read_examples(patterns, spec.validation, config.batch_size)
+
+    def make_batch(columns: Columns) -> Batch:
+        return _to_batch(columns, spec, config, None)
+
+    return examples.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def _to_batch(
@@ -147,7 +148,9 @@ def _to_batch(
     weight = tf.cast(labelled, tf.float32)
     if label_weights is not None:
         last = tf.shape(label_weights)[0] - 1
-        weight *= tf.gather(label_weights, tf.clip_by_value(tf.cast(label[:, 0], tf.int32), 0, last))
+        # A label between 0 and 1 stands for the more likely class.
+        number = tf.cast(tf.round(label[:, 0]), tf.int32)
+        weight *= tf.gather(label_weights, tf.clip_by_value(number, 0, last))
     if config.weight_feature is not None:
         given = features.pop(config.weight_feature)
         weight *= tf.reshape(tf.cast(given, tf.float32), [-1])

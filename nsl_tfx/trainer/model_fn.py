@@ -21,6 +21,7 @@ from nsl_tfx.trainer.keras_parts import import_path
 from nsl_tfx.trainer.transform_graph import TransformGraph
 
 _FILE_SUFFIX = ".py"
+_Kind = inspect.Parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,19 +97,6 @@ def with_absolute_file(config: TrainerConfig) -> TrainerConfig:
     return config.replace(model_fn=f"{os.path.abspath(file)}:{name}")
 
 
-def source_files(path: str) -> list[str]:
-    """Returns the files whose content decides about the model that a path's function makes."""
-    file, _ = split_file(path)
-    if file is not None:
-        return [file]
-    model_fn = load_model_fn(path)
-    # The module that the path names, and the one that defines the function: a partial, say, is
-    # "defined" in functools, and a package may only pass on what one of its modules defines.
-    names = {path.rpartition(".")[0], getattr(model_fn, "__module__", None)}
-    found = {getattr(sys.modules.get(name or ""), "__file__", None) for name in names}
-    return sorted(file for file in found if file)
-
-
 def make_model(config: TrainerConfig, context: ModelContext) -> keras.Model:
     """Calls the config's `model_fn`.
 
@@ -118,15 +106,14 @@ def make_model(config: TrainerConfig, context: ModelContext) -> keras.Model:
 
     Raises:
         TypeError: It returns no Keras 3 model.
-        ValueError: There is no such function.
+        ValueError: There is no such function, or it wants other arguments.
     """
     function = load_model_fn(config.model_fn)
-    arguments = [config, context][: _positional_parameters(function)]
-    model = function(*arguments)
+    model = function(*_taken(function, config, context))
     if not isinstance(model, keras.Model):
         kind = f"{type(model).__module__}.{type(model).__name__}"
         cure = "Return a keras.Model"
-        if "keras" in kind:
+        if "keras" in kind and not isinstance(model, keras.layers.Layer):
             cure = "Make it with `import keras`; tf.keras may be Keras 2 (tf_keras) beside TFX"
         raise TypeError(
             f"Expected model_fn {config.model_fn!r} to return a Keras 3 model. Received: a {kind}. "
@@ -135,13 +122,22 @@ def make_model(config: TrainerConfig, context: ModelContext) -> keras.Model:
     return model
 
 
-def _positional_parameters(function: Callable[..., Any]) -> int:
-    """Returns how many of two arguments a function takes."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return 2
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return min(len(positional), 2)
+def _taken(function: Callable[..., Any], config: TrainerConfig, context: ModelContext) -> list[Any]:
+    """Returns as many of a config and a context as a function takes."""
+    signature = inspect.signature(function)
+    parameters = signature.parameters.values()
+    kinds = [parameter.kind for parameter in parameters]
+    count = sum(kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD) for kind in kinds)
+    given = [config, context][: 2 if _Kind.VAR_POSITIONAL in kinds else count]
+    try:
+        signature.bind(*given)
+    except TypeError as error:
+        raise ValueError(
+            f"Expected model_fn {config.model_fn!r} to take a TrainerConfig and, if more, a "
+            f"ModelContext. Received: a function with {signature} ({error}). Options of its own "
+            "come by TrainerConfig.model_options."
+        ) from None
+    return given
 
 
 def _module_of(file: str) -> ModuleType:

@@ -165,7 +165,7 @@ def prepare(
         ValueError: Config, schema and examples do not fit each other.
     """
     spec = make_example_spec(config, data.schema, data.transform_graph)
-    _check_apart(data)
+    _check_files(data)
     held_out = ExampleSource(matching_files(data.eval_files))
     most = eval_steps * config.batch_size if eval_steps else None
     validated = survey_validation(held_out, spec, config, most)
@@ -180,7 +180,13 @@ def prepare(
     )
 
 
-def _check_apart(data: TrainingData) -> None:
+def _check_files(data: TrainingData) -> None:
+    for split, files in (("train on", data.train_files), ("validate on", data.eval_files)):
+        if not files:
+            raise ValueError(
+                f"Expected files of examples to {split}. Received: none. Check which splits "
+                "TrainArgs and EvalArgs name."
+            )
     both = set(matching_files(data.train_files)) & set(matching_files(data.eval_files))
     if both:
         raise ValueError(

@@ -68,7 +68,7 @@ def train(
     with strategy.scope(), _logs_in(log_dir) as logs:
         model = ready.make_model(base_model)
         callbacks = ready.make_callbacks()
-        identity = [code, ready.epochs.total_steps, base_model]
+        identity: list[str | int | None] = [code, ready.epochs.total_steps, base_model]
         unfinished = backup_folder(config, log_dir, data.train_files, identity)
         with Backup(unfinished, model, callbacks) as backup:
             done = ready.epochs.count if backup.stopped else backup.epochs

@@ -12,15 +12,26 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.io import read_schema
 
+_METADATA = "transformed_metadata"
+
 
 class TransformGraph:
     """A TransformGraph artifact.
 
     Args:
         path: Its folder.
+
+    Raises:
+        FileNotFoundError: It is none.
     """
 
     def __init__(self, path: str) -> None:
+        for part in ("transform_fn", _METADATA):
+            if not tf.io.gfile.isdir(os.path.join(path, part)):
+                raise FileNotFoundError(
+                    f"Expected the folder of a TransformGraph, with {part!r} in it. Received: "
+                    f"{path}. Pass on Transform's output transform_graph."
+                )
         self.path = path
 
     @functools.cached_property
@@ -33,7 +44,7 @@ class TransformGraph:
     @functools.cached_property
     def schema(self) -> schema_pb2.Schema:
         """Describes the transformed examples."""
-        return read_schema(os.path.join(self.path, "transformed_metadata"))
+        return read_schema(os.path.join(self.path, _METADATA))
 
     @functools.cached_property
     def layer(self) -> Any:

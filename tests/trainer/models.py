@@ -56,6 +56,12 @@ def make_sigmoid(config):
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="sigmoid")])
 
 
+def make_saturated_sigmoid(config):
+    """Of large features it makes 0 and 1 exactly."""
+    x = keras.Input((3,), name="x")
+    return keras.Model(x, keras.layers.Dense(1, activation="sigmoid")(x * 1e6))
+
+
 def make_two_outputs(config):
     x = keras.Input((3,), name="x")
     return keras.Model(x, [keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)])
@@ -63,6 +69,18 @@ def make_two_outputs(config):
 
 def make_nothing(config):
     return None
+
+
+def make_layer(config):
+    return keras.layers.Dense(3)
+
+
+def make_of_three(config, context, width):
+    return make_model(config)
+
+
+def make_of_keyword(config, *, width):
+    return make_model(config)
 
 
 def make_keras_2(config):

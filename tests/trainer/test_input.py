@@ -1,15 +1,18 @@
 import copy
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from nsl_tfx import trainer
 from nsl_tfx.configs import Task
 from nsl_tfx.trainer import make_example_spec, training_dataset, validation_dataset
-from nsl_tfx.trainer.example_source import open_examples
+from nsl_tfx.trainer.example_source import ExampleSource, open_examples
 from nsl_tfx.trainer.passes import Share, Start
-from tests.trainer.conftest import write_rows
+from nsl_tfx.trainer.survey import survey_validation
+from tests.trainer.conftest import make_row, write_rows
 
 
 @pytest.fixture(params=[0, 100], ids=["read", "kept"])
@@ -176,6 +179,68 @@ def test_compressed_and_plain_files_mix(tmp_path, files, spec, config):
     rows = rows_of(training_dataset(both, spec, config), 6).reshape(60, 3)
     expected = rows_of(validation_dataset(both, spec, config), 6).reshape(60, 3)
     np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(expected, axis=0))
+
+
+def cut_off(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-20])
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+
+
+def without_x(number, x):
+    row = make_row(number, x)
+    del row["x"]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("make", "damage", "message"),
+    [
+        (make_row, cut_off, r"rows to hold whole TFRecords.* at record 39"),
+        (make_row, flip_a_byte, r"rows to hold whole TFRecords.* at record 39"),
+        (lambda number, x: {**make_row(number, x), "x": x[:2]}, None, "schema describes.*Key: x"),
+        (lambda number, x: {**make_row(number, x), "x": [1]}, None, "schema describes.*Key: x"),
+        (without_x, None, "schema describes.*rows: Feature: x .*required"),
+    ],
+    ids=["cut", "flipped", "short", "integer", "absent"],
+)
+def test_what_cannot_be_read_is_named_before_the_first_step(
+    tmp_path, spec, config, make, damage, message
+):
+    path = tmp_path / "rows"
+    write_rows(str(path), seed=0, rows=40, make=make)
+    if damage is not None:
+        damage(path)
+    with pytest.raises(ValueError, match=message) as error:
+        training_dataset(str(path), spec, config)
+    assert "{{" not in str(error.value)
+    with pytest.raises(ValueError, match=message):
+        survey_validation(ExampleSource([str(path)]), spec, config, None)
+
+
+PARTS = {
+    "make_example_spec": lambda config, schema, spec: make_example_spec(config, schema),
+    "training_dataset": lambda config, schema, spec: training_dataset("a", spec, config),
+    "validation_dataset": lambda config, schema, spec: validation_dataset("a", spec, config),
+    "make_regularized_model": lambda config, schema, spec: trainer.make_regularized_model(
+        keras.Sequential(), config
+    ),
+    "train": lambda config, schema, spec: trainer.train(config, None, "a"),
+    "export_model": lambda config, schema, spec: trainer.export_model(
+        keras.Sequential(), "a", spec, config
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_each_part_asks_for_a_config(part, schema, spec):
+    with pytest.raises(TypeError, match="Expected config to be a TrainerConfig"):
+        part({"features": ["x"]}, schema, spec)
 
 
 def test_validation_reads_each_row_once_without_neighbors(files, spec, config):

@@ -1,3 +1,4 @@
+import importlib
 import os
 import sys
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 from nsl_tfx import trainer
 from nsl_tfx.fingerprint import code_fingerprint
 from nsl_tfx.trainer.model_fn import ModelContext, load_model_fn, make_model
+from nsl_tfx.trainer.model_source import source_files
 
 SPEC = {
     "x": tf.io.FixedLenFeature([3], tf.float32),
@@ -80,6 +82,47 @@ def test_other_code_is_told_apart(tmp_path, monkeypatch, config, source, kind):
     assert codes[0] == codes[1] != codes[2]
 
 
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("import a_helper", True),
+        ("from a_helper import width", True),
+        ("from a_helper import Width", True),
+        ("from a_helper import passed_on", True),
+        ("import a_helper_of_others", True),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["module", "file"])
+def test_code_that_the_model_imports_is_told_apart(tmp_path, monkeypatch, config, line, seen, kind):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "a_helper_of_others.py").write_text("from a_helper import *")
+    (tmp_path / "a_model.py").write_text(f"{line}\nimport keras\ndef make(config): return 1")
+    path = "a_model.make" if kind == "module" else f"{tmp_path / 'a_model.py'}:make"
+    codes = []
+    for width in (1, 1, 2):
+        for name in list(sys.modules):
+            if name.startswith(("a_model", "a_helper", "nsl_tfx_model_a_model")):
+                monkeypatch.delitem(sys.modules, name)
+        importlib.invalidate_caches()
+        (tmp_path / "a_helper.py").write_text(
+            "import functools\nclass Width: pass\n"
+            f"def width(): return {width}\npassed_on = functools.partial(width)\n" + "#" * width
+        )
+        code_fingerprint.cache_clear()
+        codes.append(trainer.custom_config(config.replace(model_fn=path)))
+    assert codes[0] == codes[1]
+    assert (codes[1] != codes[2]) == seen
+
+
+def test_no_library_is_followed(tmp_path, monkeypatch):
+    (tmp_path / "a_model.py").write_text(
+        "import keras, numpy, os\nfrom nsl_tfx import configs\ndef make(config): return 1"
+    )
+    file = str(tmp_path / "a_model.py")
+    assert source_files(f"{file}:make") == [file]
+
+
 def test_a_changed_file_is_read_anew(tmp_path):
     path = f"{tmp_path / 'a_model.py'}:width"
     for width in (1, 2):
@@ -117,11 +160,25 @@ def test_a_file_with_a_mistake_in_it_is_named(tmp_path):
     [
         ("make_nothing", "Received: a builtins.NoneType. Return a keras.Model"),
         ("make_keras_2", "tf.keras may be Keras 2"),
+        ("make_layer", "Received: a keras.*Dense. Return a keras.Model"),
     ],
 )
 def test_what_is_no_model_is_named(config, name, message):
     config = config.replace(model_fn=f"tests.trainer.models.{name}")
     with pytest.raises(TypeError, match=message):
+        make_model(config, ModelContext(SPEC))
+
+
+@pytest.mark.parametrize(
+    ("name", "signature"),
+    [
+        ("make_of_three", r"\(config, context, width\)"),
+        ("make_of_keyword", r"\(config, \*, width\)"),
+    ],
+)
+def test_other_arguments_than_there_are_is_an_error(config, name, signature):
+    config = config.replace(model_fn=f"tests.trainer.models.{name}")
+    with pytest.raises(ValueError, match=f"to take a TrainerConfig.*{signature}.*model_options"):
         make_model(config, ModelContext(SPEC))
 
 

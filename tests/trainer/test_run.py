@@ -51,7 +51,12 @@ def test_begins_with_an_earlier_model(fn_args, eval_files, tmp_path, config):
         ({"train_steps": None}, "either TrainerConfig"),
         ({"custom_config": {"nsl_tfx": {"model": "x"}}}, "Received: model"),
         ({"schema_path": None}, "Expected Trainer"),
+        ({"schema_path": "/nowhere"}, "Expected a Schema.*no such file"),
+        ({"schema_path": __file__}, "Expected a Schema in text form"),
+        ({"transform_graph_path": "/nowhere"}, "Expected the folder of a TransformGraph"),
         ({"train_files": ["/nowhere/*"]}, "Expected a file"),
+        ({"train_files": []}, "files of examples to train on.*which splits"),
+        ({"eval_files": []}, "files of examples to validate on.*which splits"),
         ({"base_model": "/nowhere"}, r"Trainer\(base_model=...\).*/nowhere"),
     ],
 )

@@ -65,7 +65,7 @@ def without(name):
 
 def labelled(value):
     names = ("label", "yes", "height")
-    return lambda number, x: {**make_row(number, x), **dict.fromkeys(names, [value])}
+    return lambda number, x: {**make_row(number, x), **{name: [value] for name in names}}
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,18 @@ def test_steps_are_made_to_the_letter(plain, data, tmp_path):
         ({"backup_dir": "/proc/nothing"}, "a folder that can be written to"),
         ({"callbacks": ("no.Such",)}, r"TrainerConfig\.callbacks"),
         ({"early_stopping": {"monitor": "val_auc"}}, "val_loss, val_accuracy.*: 'val_auc'"),
+        (
+            {"callbacks": ({"class_name": "ReduceLROnPlateau", "config": {"monitor": "val_auc"}},)},
+            r"TrainerConfig\.callbacks to watch one of val_loss, val_accuracy.*: 'val_auc'",
+        ),
+        (
+            {
+                "model_fn": "tests.trainer.models.make_saturated_sigmoid",
+                "task": "binary",
+                "label_feature": "yes",
+            },
+            "puts out probabilities",
+        ),
         ({"strategy": "multi_worker"}, "TF_CONFIG to name the workers"),
         ({"graph": TERMS["graph"], "embedding": "nothing"}, "nothing"),
         ({"epochs": None}, "either TrainerConfig"),
@@ -246,7 +258,7 @@ def test_workers_that_do_not_fit_are_named(plain, monkeypatch, text, strategy, m
 
 @pytest.mark.slow
 def test_a_failed_export_keeps_what_was_trained(plain, data, tmp_path):
-    def fail(model):
+    def fail(model, spec):
         raise OSError("disk full")
 
     config = plain.replace(model_fn="tests.trainer.models.make_dropout")
@@ -254,8 +266,10 @@ def test_a_failed_export_keeps_what_was_trained(plain, data, tmp_path):
         trainer.train(config, data, str(tmp_path / "1"), finish=fail)
     (backup,) = tmp_path.glob(".backup-*")
     exported = []
-    found = weights_of(config, data, tmp_path / "2", finish=exported.append)
-    assert len(exported) == 1
+    found = weights_of(config, data, tmp_path / "2", finish=lambda *given: exported.append(given))
+    ((model, spec),) = exported
+    assert list(spec.features) == ["x"]
+    np.testing.assert_array_equal(model.get_weights()[0], found[0])
     # Nothing was left to train.
     assert not (tmp_path / "2" / "history.csv").read_text()
     expected = weights_of(config, data, tmp_path / "other" / "1")

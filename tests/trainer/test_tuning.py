@@ -86,6 +86,10 @@ def test_a_search_in_which_nothing_ends_well_fails(search, plain):
 
 def test_a_trials_length_follows_its_settings(plain, data):
     ready = prepare(plain.replace(epochs=2), data)
+    assert ready.source.rows == 40
+    assert ready.with_config(plain.replace(epochs=2, seed=1)).source is ready.source
+    more = ready.with_config(plain.replace(epochs=2, features=("x", "size")))
+    assert set(more.source.table) == {"x", "size", "label"}
     changed = ready.with_config(plain.replace(epochs=3, batch_size=10))
     assert (ready.epochs.steps, ready.epochs.count) == (2, 2)
     assert (changed.epochs.steps, changed.epochs.count) == (4, 3)

@@ -24,9 +24,7 @@ TERMS = {
 def history(log_dir):
     """Returns the logs of each epoch."""
     with open(Path(log_dir) / "history.csv") as file:
-        return [
-            {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-        ]
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def weights_of(config, data, log_dir, **kwargs):
