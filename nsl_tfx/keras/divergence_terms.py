@@ -12,6 +12,7 @@ from nsl_tfx.configs import TradesRegConfig, VirtualAdvRegConfig
 from nsl_tfx.lib import virtual_adv_regularizer
 from nsl_tfx.lib.distances import total_distance
 from nsl_tfx.lib.features import Features
+from nsl_tfx.lib.norms import random_normal
 from nsl_tfx.lib.perturbation import Region, Structure
 
 # The standard deviation of the noise that TRADES starts from, in units of the input feature.
@@ -22,12 +23,23 @@ Forward = Callable[[Any], Any]
 
 
 def virtual_adversarial_term(
-    config: VirtualAdvRegConfig, forward: Forward, features: Features, predictions: Any
+    config: VirtualAdvRegConfig,
+    forward: Forward,
+    features: Features,
+    predictions: Any,
+    seed: tf.Tensor,
 ) -> tf.Tensor:
     """Returns how far the prediction moves in the direction where it moves the most.
 
     Miyato et al. 2018, "Virtual adversarial training", eq. 8. As there, the pass leaves no trace in
     batch normalization's moving averages.
+
+    Args:
+        config: The direction and the distance.
+        forward: The model in training.
+        features: The clean input.
+        predictions: The clean predictions.
+        seed: Fixes the direction to begin with, `[2]`.
     """
 
     def traceless(inputs: Any) -> Any:
@@ -36,7 +48,11 @@ def virtual_adversarial_term(
             return forward(inputs)
 
     return virtual_adv_regularizer(
-        features.replace(features.dense), traceless, config.virtual_adv_config, predictions
+        features.replace(features.dense),
+        traceless,
+        config.virtual_adv_config,
+        predictions,
+        seed,
     )
 
 
@@ -47,6 +63,7 @@ def trades_term(
     predictions: Any,
     tape: tf.GradientTape,
     scale: Callable[[tf.Tensor], tf.Tensor],
+    seed: tf.Tensor,
 ) -> tf.Tensor:
     """Returns the divergence of the attacked prediction from the clean one.
 
@@ -60,9 +77,10 @@ def trades_term(
         predictions: The clean predictions, on the tape.
         tape: Records the pass over the attacked input; not the attack.
         scale: Enlarges a loss so that its gradient does not vanish in half precision.
+        seed: Fixes where the attack starts, `[2]`.
     """
     with tape.stop_recording():
-        attacked = _trades_attack(config, forward, features, predictions, scale)
+        attacked = _trades_attack(config, forward, features, predictions, scale, seed)
     return total_distance(predictions, forward(features.replace(attacked)), config.distance_config)
 
 
@@ -72,6 +90,7 @@ def _trades_attack(
     features: Features,
     predictions: Any,
     scale: Callable[[tf.Tensor], tf.Tensor],
+    seed: tf.Tensor,
 ) -> Structure:
     attack = config.adv_neighbor_config
     region = Region.of(attack, features.named)
@@ -86,12 +105,9 @@ def _trades_attack(
         return (tape.gradient(divergence, current, unconnected_gradients=zero),)
 
     if attack.random_init:
-        start = region.random_point(x, attack.pgd_epsilon)
+        start = region.random_point(x, attack.pgd_epsilon, seed)
     else:
-        noise = {
-            name: tf.random.normal(tf.shape(value), stddev=_TRADES_NOISE, dtype=value.dtype)
-            for name, value in x.items()
-        }
+        noise = {name: _TRADES_NOISE * value for name, value in random_normal(x, seed).items()}
         start = region.place(x, region.apply_mask(noise))
     (attacked,) = region.ascend(x, start, attack.adv_step_size, attack.pgd_iterations, gradient_at)
     return {name: tf.stop_gradient(value) for name, value in attacked.items()}

@@ -94,6 +94,7 @@ class GraphTerm:
         own: Mapping[str, Any],
         tape: tf.GradientTape,
         scale: Callable[[tf.Tensor], tf.Tensor],
+        seed: tf.Tensor,
         static_shapes: bool,
     ) -> tuple[Any, tf.Tensor]:
         """Returns the examples' predictions, and their distance to their neighbors.
@@ -103,6 +104,7 @@ class GraphTerm:
             own: The examples' own among them.
             tape: Records the pass; not the search for a perturbation.
             scale: Enlarges a loss so that its gradient does not vanish in half precision.
+            seed: Fixes a random start of that search, `[2]`.
             static_shapes: Whether the number of rows may not depend on how many neighbors are
                 missing, as XLA wants it.
         """
@@ -115,7 +117,7 @@ class GraphTerm:
         edges = _Edges(rows, places, weights)
         if self._perturbation is not None:
             with tape.stop_recording():
-                together = self._perturb(self._perturbation, together, edges, scale)
+                together = self._perturb(self._perturbation, together, edges, scale, seed)
         if self._apart is not None:
             # The model last: a call of its layers drops what they added to the loss before.
             embeddings = self._embed(together)
@@ -170,6 +172,7 @@ class GraphTerm:
         together: Mapping[str, Any],
         edges: _Edges,
         scale: Callable[[tf.Tensor], tf.Tensor],
+        seed: tf.Tensor,
     ) -> dict[str, Any]:
         """Returns examples and neighbors, these moved to where they are further away."""
         rows = edges.rows
@@ -197,7 +200,8 @@ class GraphTerm:
 
         x = features.dense
         first = None if config.random_init else gradient_at(x)
-        return joined(climb(config, Region.of(config, features.named), x, first, gradient_at))
+        region = Region.of(config, features.named)
+        return joined(climb(config, region, x, first, gradient_at, seed))
 
 
 def with_layer_output(model: keras.Model, layer: str) -> keras.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from nsl_tfx.keras.model_wrapper import ModelWrapper
 from nsl_tfx.keras.term_strength import TermStrength
 from nsl_tfx.lib.adversarial_neighbor import climb
 from nsl_tfx.lib.features import Features, batch_size
+from nsl_tfx.lib.norms import GENERATOR
 from nsl_tfx.lib.perturbation import Region, Structure
 
 _TERMS = ("graph", "adversarial", "virtual_adversarial", "trades")
@@ -148,7 +150,23 @@ class RegularizedModel(ModelWrapper):
         ]
         if self._LOGS_LABEL_LOSS and self._strengths:
             self._term_trackers.append(keras.metrics.Mean(name="label_loss"))
+        # From the seed that Keras sets for all.
+        self._noise_seed = random.randrange(2**31)
         self.built = bool(base_model.built)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` makes the same wrapper of, which draws the same."""
+        return {**super().get_config(), "noise_seed": self._noise_seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Makes a wrapper from what `get_config` returned."""
+        arguments = dict(config)
+        noise_seed = arguments.pop("noise_seed", None)
+        model = super().from_config(arguments, custom_objects)
+        if noise_seed is not None:
+            model._noise_seed = noise_seed
+        return model
 
     def _term_configs(self) -> dict[str, Any]:
         configs = {name: getattr(self, name) for name in _TERMS}
@@ -204,6 +222,7 @@ class RegularizedModel(ModelWrapper):
         self.built = True
         on = {name for name, strength in self._strengths.items() if strength.on}
         features = self._movable(own, on)
+        seeds = self._seeds_of_step()
         terms: dict[str, tf.Tensor] = {}
         with tf.GradientTape(persistent=True) as tape:
             if "adversarial" in on:
@@ -213,7 +232,12 @@ class RegularizedModel(ModelWrapper):
                 assert self._graph_term is not None
                 checks.check_named(x)
                 predictions, terms["graph"] = self._graph_term.forward(
-                    x, own, tape, self.optimizer.scale_loss, static_shapes=bool(self.jit_compile)
+                    x,
+                    own,
+                    tape,
+                    self.optimizer.scale_loss,
+                    seeds["graph"],
+                    static_shapes=bool(self.jit_compile),
                 )
             else:
                 predictions = self._forward(own)
@@ -223,7 +247,11 @@ class RegularizedModel(ModelWrapper):
             if "virtual_adversarial" in on:
                 assert self.virtual_adversarial is not None
                 terms["virtual_adversarial"] = virtual_adversarial_term(
-                    self.virtual_adversarial, self._forward, features, predictions
+                    self.virtual_adversarial,
+                    self._forward,
+                    features,
+                    predictions,
+                    seeds["virtual_adversarial"],
                 )
             if "trades" in on:
                 assert self.trades is not None
@@ -234,6 +262,7 @@ class RegularizedModel(ModelWrapper):
                     predictions,
                     tape,
                     self.optimizer.scale_loss,
+                    seeds["trades"],
                 )
             # Replicas' gradients are added up: each gives its share of the mean.
             terms = {
@@ -249,7 +278,7 @@ class RegularizedModel(ModelWrapper):
                 tape, scaled, variables, features.dense, only_labels
             )
             terms["adversarial"], more = self._adversarial_pass(
-                features, slope, x, y, sample_weight
+                features, slope, x, y, sample_weight, seeds["adversarial"]
             )
             gradients = [_add(a, b) for a, b in zip(gradients, more, strict=True)]
         else:
@@ -295,6 +324,18 @@ class RegularizedModel(ModelWrapper):
     def _forward(self, inputs: Any, training: bool = True) -> Any:
         return call_base(self.base_model, inputs, training)
 
+    def _seeds_of_step(self) -> dict[str, tf.Tensor]:
+        """Returns a seed `[2]` for what each term draws, others in each step and on each replica.
+
+        The step's number decides: a training that goes on from a backup draws what it would have
+        drawn.
+        """
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        key = tf.random.fold_in(tf.stack([self._noise_seed, step]), replica, GENERATOR)
+        seeds = tf.unstack(tf.random.split(key, len(_TERMS), GENERATOR))
+        return dict(zip(_TERMS, seeds, strict=True))
+
     def _movable(self, own: Any, on: set[str]) -> Features:
         """Takes the input apart into what may be perturbed and what may not."""
         attacks = {
@@ -334,12 +375,18 @@ class RegularizedModel(ModelWrapper):
         return y, sample_weight
 
     def _adversarial_pass(
-        self, features: Features, slope: Structure, x: Any, y: Any, sample_weight: Any
+        self,
+        features: Features,
+        slope: Structure,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        seed: tf.Tensor,
     ) -> tuple[tf.Tensor, list[Any]]:
         """Returns the scaled loss on perturbed features, and its gradients by the weights."""
         assert self.adversarial is not None
         config = self.adversarial.adv_neighbor_config
-        perturbed = self._perturb(config, features, slope, x, y, sample_weight)
+        perturbed = self._perturb(config, features, slope, x, y, sample_weight, seed)
         with tf.GradientTape() as tape:
             predictions = self._forward(features.replace(perturbed))
             loss = self._strengths["adversarial"].times(
@@ -356,6 +403,7 @@ class RegularizedModel(ModelWrapper):
         x: Any,
         y: Any,
         sample_weight: Any,
+        seed: Any = None,
         training: bool = True,
     ) -> Structure:
         """Returns the movable features after the attack.
@@ -367,6 +415,7 @@ class RegularizedModel(ModelWrapper):
             x: The input with all that came with it, as `compute_loss` takes it.
             y: The labels.
             sample_weight: Weights of the examples.
+            seed: Fixes a random start, `[2]`; random when None.
             training: Keras's training flag.
         """
 
@@ -381,7 +430,7 @@ class RegularizedModel(ModelWrapper):
             return dict(tape.gradient(loss, current, unconnected_gradients=zero))
 
         region = Region.of(config, features.named)
-        return climb(config, region, features.dense, slope, gradient_at)
+        return climb(config, region, features.dense, slope, gradient_at, seed)
 
     def _record(
         self,

@@ -34,6 +34,7 @@ def gen_adv_neighbor(
     pgd_labels: Any = None,
     regularizer_fn: Callable[[Any, Any], tf.Tensor] | None = None,
     use_while_loop: bool = False,
+    seed: Any = None,
 ) -> tuple[Any, tf.Tensor]:
     """Moves each example to where the loss is higher.
 
@@ -59,6 +60,7 @@ def gen_adv_neighbor(
             term that is added to the loss in the steps after the first.
         use_while_loop: Whether the steps after the first become a loop of the graph rather than
             being written out: quicker to trace, the same result.
+        seed: Two integers that fix a random start. Random when None.
 
     Returns:
         The features in the container they came in (a tuple as a list), as constants; and weights
@@ -100,7 +102,7 @@ def gen_adv_neighbor(
         found = tape.gradient(loss, {name: current[name] for name in movable})
         return {name: value for name, value in found.items() if value is not None}
 
-    moved = climb(config, region, x, gradient, gradient_at, use_while_loop)
+    moved = climb(config, region, x, gradient, gradient_at, seed, use_while_loop)
     rows = tf.shape(next(iter(x.values())))[0]
     return features.replace(moved), tf.ones([rows, 1])
 
@@ -111,6 +113,7 @@ def climb(
     x: Structure,
     gradient: Structure | None,
     gradient_at: Callable[[Structure], Structure],
+    seed: Any = None,
     use_while_loop: bool = True,
 ) -> Structure:
     """Takes the steps that a config asks for.
@@ -121,6 +124,7 @@ def climb(
         x: The features that may move, name to `[batch, ...]`.
         gradient: The loss's gradient at `x`; not needed with `config.random_init`.
         gradient_at: From features to the loss's gradient there. A feature that it leaves out stays.
+        seed: Two integers that fix a random start. Random when None.
         use_while_loop: Whether several steps become a loop of the graph.
 
     Returns:
@@ -129,7 +133,7 @@ def climb(
     size, steps = config.adv_step_size, config.pgd_iterations
     if config.random_init:
         radius = size if config.pgd_epsilon is None else config.pgd_epsilon
-        current = region.random_point(x, radius)
+        current = region.random_point(x, radius, seed)
     else:
         assert gradient is not None
         current, steps = region.step(x, x, gradient, size), steps - 1

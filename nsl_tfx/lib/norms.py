@@ -8,7 +8,7 @@ square of 300, nor bfloat16 a sum of 300 ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -157,6 +157,25 @@ def random_in_norm_ball(
         norm = _example_norm(draws, norm_type) + exponential
     points = [draw * expand_like(radius / norm, draw) for draw in draws]
     return pack(points)
+
+
+def random_normal(tensors: Mapping[str, tf.Tensor], seed: Any = None) -> dict[str, tf.Tensor]:
+    """Draws from the standard normal distribution.
+
+    Args:
+        tensors: Give shapes and dtypes, by name.
+        seed: Two integers; the same seed gives the same draws, under XLA too. Random when None.
+
+    Example:
+        >>> x = {"x": tf.zeros([2, 3])}
+        >>> bool(tf.reduce_all(random_normal(x, [0, 1])["x"] == random_normal(x, [0, 1])["x"]))
+        True
+    """
+    seeds = _split_seed(seed, len(tensors))
+    return {
+        name: tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype, alg=GENERATOR)
+        for (name, t), s in zip(tensors.items(), seeds, strict=True)
+    }
 
 
 def _unpack(structure: Any) -> tuple[list[tf.Tensor], Callable[[list[tf.Tensor]], Any]]:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from nsl_tfx.configs import DistanceType, VirtualAdvConfig
 from nsl_tfx.lib.distances import total_distance
 from nsl_tfx.lib.features import Features
-from nsl_tfx.lib.norms import normalize
+from nsl_tfx.lib.norms import normalize, random_normal
 from nsl_tfx.lib.perturbation import Region, Structure, scale_to_unit_maximum
 
 
@@ -37,6 +37,7 @@ def virtual_adv_regularizer(
     embedding_fn: Callable[[Any], Any],
     virtual_adv_config: VirtualAdvConfig,
     embedding: Any = None,
+    seed: Any = None,
 ) -> tf.Tensor:
     """Returns how far the prediction moves in the direction where it moves the most.
 
@@ -56,6 +57,7 @@ def virtual_adv_regularizer(
             several, the distances are added up.
         virtual_adv_config: Step, norm and mask; the distance; number of power iterations.
         embedding: `embedding_fn(input_layer)`, where it is at hand.
+        seed: Two integers that fix the direction to begin with. Random when None.
 
     Returns:
         The distance, reduced as the config says; gradients flow into the second of the two
@@ -82,9 +84,7 @@ def virtual_adv_regularizer(
     def distance(moved: Any) -> tf.Tensor:
         return total_distance(anchor, moved, config.distance_config)
 
-    direction = {
-        name: tf.random.normal(tf.shape(value), dtype=value.dtype) for name, value in x.items()
-    }
+    direction = random_normal(x, seed)
 
     def sharpen(direction: Structure) -> tuple[Structure]:
         sensitivity = _curvature_product(

@@ -34,8 +34,7 @@ def train(
     """Trains the config's model with the config's regularizers.
 
     What can be seen to be wrong is an error before the first step. A run that was cut goes on after
-    its last finished epoch, and ends with the weights that it would have had, where no attack
-    starts at a random point.
+    its last finished epoch, and ends with the weights that it would have had.
 
     Args:
         config: What to train, and how.

@@ -342,10 +342,23 @@ def test_a_loss_that_is_no_number_stops_and_is_named(plain, data, tmp_path, chan
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("terms", [("graph", "adversarial"), ("virtual_adversarial",)])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {name: TERMS[name] for name in ("graph", "adversarial")},
+        # These draw at random.
+        {
+            "adversarial": configs.make_adv_reg_config(
+                adv_step_size=0.05, pgd_iterations=2, pgd_epsilon=0.1, random_init=True
+            ),
+            **{name: TERMS[name] for name in ("virtual_adversarial", "trades")},
+        },
+    ],
+    ids=lambda terms: "+".join(terms),
+)
 def test_a_killed_training_ends_as_if_it_had_not_been(plain, data, tmp_path, terms):
     config = plain.replace(
-        **{name: TERMS[name] for name in terms},
+        **terms,
         model_fn="tests.trainer.models.make_dropout",
         epochs=4,
         early_stopping={"patience": 9},
@@ -362,9 +375,8 @@ def test_a_killed_training_ends_as_if_it_had_not_been(plain, data, tmp_path, ter
     assert np.any(other[0] != expected[0])
     found = weights_of(config, data, runs / "2")
     assert [row["epoch"] for row in history(runs / "2")] == ["2", "3"]
-    if "virtual_adversarial" not in terms:  # which draws a direction at random
-        for one, two in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
     assert not list(runs.glob(".backup-*"))
 
 
