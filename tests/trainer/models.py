@@ -4,6 +4,7 @@ import os
 import signal
 
 import keras
+import numpy as np
 
 
 def make_model(config):
@@ -118,6 +119,14 @@ class KillProcess(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
+
+
+class WriteWeights(keras.callbacks.Callback):
+    """Writes the weights that a process ends with to where the environment says, if it does."""
+
+    def on_train_end(self, logs=None):
+        if "WEIGHTS" in os.environ:
+            np.savez(os.environ["WEIGHTS"], *self.model.base_model.get_weights())
 
 
 class Explode(keras.callbacks.Callback):

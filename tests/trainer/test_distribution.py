@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx import trainer
+from nsl_tfx import configs, trainer
 from tests.trainer.conftest import SCHEMA, make_row, write_rows
 from tests.trainer.trainings import TERMS, history, run, run_workers
 
@@ -34,7 +34,7 @@ config = configs.TrainerConfig.from_dict(settings["config"])
 strategy = tf.distribute.MirroredStrategy()
 assert strategy.num_replicas_in_sync == 2
 tf.distribute.MirroredStrategy = lambda: strategy
-tf.random.normal = trainings.undrawn
+tf.random.stateless_normal = trainings.undrawn
 results = {}
 for number, names in enumerate(settings["terms"]):
     terms = {name: trainings.TERMS[name] for name in names}
@@ -53,7 +53,7 @@ COMBINATIONS = [(), *((name,) for name in TERMS), tuple(TERMS)]
 
 RUN_FN = """
 import json, sys, types
-from nsl_tfx import trainer
+from nsl_tfx import configs, trainer
 trainer.run_fn(types.SimpleNamespace(**json.loads(sys.argv[1])))
 """
 
@@ -101,13 +101,19 @@ def test_a_batch_that_devices_cannot_share_is_named(mirrored):
 
 @pytest.mark.slow
 def test_two_workers_export_what_one_does(fn_args, config, tmp_path):
-    config = config.replace(adversarial=TERMS["adversarial"], graph=None, batch_size=20)
+    config = config.replace(
+        graph=None,
+        batch_size=20,
+        early_stopping=configs.EarlyStoppingConfig(patience=9),
+        callbacks=("tests.trainer.models.WriteWeights",),
+    )
     fn_args.train_steps = 6
     fn_args.custom_config = trainer.custom_config(config)
     trainer.run_fn(fn_args)
     settings, environments = [], []
     for index in range(2):
-        own = {name: str(tmp_path / f"worker-{index}" / name) for name in ("serving", "tmp")}
+        names = ("serving", "tmp", "weights.npz")
+        own = {name: str(tmp_path / f"worker-{index}" / name) for name in names}
         Path(own["tmp"]).mkdir(parents=True)
         settings.append(
             {
@@ -117,7 +123,7 @@ def test_two_workers_export_what_one_does(fn_args, config, tmp_path):
                 "model_run_dir": str(tmp_path / "runs" / "1"),
             }
         )
-        environments.append({"TMPDIR": own["tmp"]})
+        environments.append({"TMPDIR": own["tmp"], "WEIGHTS": own["weights.npz"]})
     run_workers(RUN_FN, settings, environments)
     chief, other = (Path(own["serving_model_dir"]) for own in settings)
     assert (chief / "saved_model.pb").exists()
@@ -127,12 +133,15 @@ def test_two_workers_export_what_one_does(fn_args, config, tmp_path):
     assert not [name for name in os.listdir(chief) if name.startswith(".")]
     assert os.listdir(tmp_path / "runs") == ["1"]
     assert sorted(os.listdir(tmp_path / "runs" / "1")) == ["history.csv", "logs"]
-    one, two = (
-        tf.saved_model.load(str(folder)).variables for folder in (fn_args.serving_model_dir, chief)
+    expected, exported = (
+        [variable.numpy() for variable in tf.saved_model.load(str(folder)).variables]
+        for folder in (fn_args.serving_model_dir, chief)
     )
-    assert len(one) == 4
-    for a, b in zip(two, one, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6)
+    assert len(expected) == 4
+    held = [list(np.load(environment["WEIGHTS"]).values()) for environment in environments]
+    for found in (exported, *held):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     ours, theirs = (history(tmp_path / name / "1") for name in ("run", "runs"))
     for a, b in zip(theirs, ours, strict=True):
         assert a == pytest.approx(b, rel=1e-4)

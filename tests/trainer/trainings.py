@@ -31,8 +31,8 @@ def weights_of(config, data, log_dir, **kwargs):
     return trainer.train(config, data, str(log_dir), **kwargs).get_weights()
 
 
-def undrawn(shape, **kwargs):
-    """Stands in for `tf.random.normal`: trainings that draw in different ways become comparable."""
+def undrawn(shape, *args, **kwargs):
+    """Stands in for a normal distribution's draws, with what is the same in each row and run."""
     return tf.ones(shape, kwargs.get("dtype", tf.float32))
 
 
