@@ -158,7 +158,7 @@ def test_the_hash_differs_where_a_field_does():
                 ({"class_weights": "balanced", "task": "regression"}, "with a task of classes"),
                 ({"neighbor_features": ["x"]}, "Expected TrainerConfig.graph"),
                 ({"graph": GRAPH, "neighbor_features": ["y"]}, "among features: x"),
-                ({"early_stopping": {"mode": "up"}}, "'auto', 'min' or 'max'"),
+                ({"early_stopping": {"mode": "up"}}, "one of 'auto', 'min', 'max'"),
                 ({"strategy": "tpu"}, "'mirrored'"),
                 ({"metrics": "auc"}, "metrics to be a list"),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -226,6 +227,7 @@ class TrainerConfig(Config):
         self._check_graph()
         self._check_learning_rate()
         self._check_class_weights()
+        self._check_model_options()
 
     @property
     def carried_features(self) -> tuple[str, ...]:
@@ -257,6 +259,19 @@ class TrainerConfig(Config):
             raise ValueError(
                 "Expected TrainerConfig.learning_rate > 0 (per step). "
                 f"Received: learning_rate={rate!r}."
+            )
+
+    def _check_model_options(self) -> None:
+        options = self.to_dict()["model_options"]
+        try:
+            same = json.loads(json.dumps(options)) == options
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise TypeError(
+                "Expected TrainerConfig.model_options as JSON can hold them: numbers, text, "
+                "booleans, None, lists, and dicts by text. Received: "
+                f"{dict(self.model_options)!r}."
             )
 
     def _check_class_weights(self) -> None:

@@ -1,4 +1,7 @@
-"""Terms that ask for steady predictions nearby, and take no labels."""
+"""Terms that ask for steady predictions nearby, and take no labels.
+
+Each is a replica's share.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from nsl_tfx.configs import TradesRegConfig, VirtualAdvRegConfig
+from nsl_tfx.keras.replica_share import replica_share
 from nsl_tfx.lib import virtual_adv_regularizer
 from nsl_tfx.lib.distances import total_distance
 from nsl_tfx.lib.features import Features
@@ -47,13 +51,14 @@ def virtual_adversarial_term(
         with keras.StatelessScope():
             return forward(inputs)
 
-    return virtual_adv_regularizer(
+    distance = virtual_adv_regularizer(
         features.replace(features.dense),
         traceless,
         config.virtual_adv_config,
         predictions,
         seed,
     )
+    return replica_share(distance, config.virtual_adv_config.distance_config.reduction)
 
 
 def trades_term(
@@ -81,7 +86,9 @@ def trades_term(
     """
     with tape.stop_recording():
         attacked = _trades_attack(config, forward, features, predictions, scale, seed)
-    return total_distance(predictions, forward(features.replace(attacked)), config.distance_config)
+    moved = forward(features.replace(attacked))
+    distance = total_distance(predictions, moved, config.distance_config)
+    return replica_share(distance, config.distance_config.reduction)
 
 
 def _trades_attack(

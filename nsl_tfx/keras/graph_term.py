@@ -17,6 +17,7 @@ from nsl_tfx.keras.base_call import (
     input_structure,
     taken_features,
 )
+from nsl_tfx.keras.replica_share import replica_share
 from nsl_tfx.lib.adversarial_neighbor import climb
 from nsl_tfx.lib.distances import total_distance
 from nsl_tfx.lib.features import Features, batch_size
@@ -99,6 +100,8 @@ class GraphTerm:
     ) -> tuple[Any, tf.Tensor]:
         """Returns the examples' predictions, and their distance to their neighbors.
 
+        Of the latter a replica's share.
+
         Args:
             x: All features, name to `[batch, ...]`.
             own: The examples' own among them.
@@ -128,7 +131,9 @@ class GraphTerm:
         else:
             embeddings = call_base(self._base_model, together, training=True)
             predictions = _first(embeddings, rows)
-        return predictions, self._distance(embeddings, edges)
+        distance = self._distance(embeddings, edges)
+        reduction = self._config.distance_config.reduction
+        return predictions, replica_share(distance, reduction, edges.weights)
 
     def _embed(self, features: Mapping[str, Any]) -> Any:
         if self._with_layer is not None:

@@ -108,6 +108,17 @@ class ModelWrapper(keras.Model):
             return {name: tf.reshape(value, [1]) for name, value in logs.items()}
         return {name: _number(value) for name, value in logs.items()}
 
+    def _get_metrics_result_or_logs(self, logs: Any) -> Any:
+        """Returns the metrics' values by the names in a step's logs.
+
+        Keras's own takes what one step returned where that leaves out a metric, as that of an
+        evaluation does; of several replicas it is then the mean of their values.
+        """
+        found = self.get_metrics_result()
+        if isinstance(logs, Mapping) and logs.keys() <= found.keys():
+            return {name: found[name] for name in logs}
+        return logs
+
     @property
     def metrics_names(self) -> list[str]:
         """Names of what `train_on_batch` and `evaluate` return, in its order.

@@ -23,13 +23,15 @@ from nsl_tfx.keras.base_call import call_base
 from nsl_tfx.keras.divergence_terms import trades_term, virtual_adversarial_term
 from nsl_tfx.keras.graph_term import Embedding, GraphTerm
 from nsl_tfx.keras.model_wrapper import ModelWrapper
+from nsl_tfx.keras.replica_share import count_replicas
 from nsl_tfx.keras.term_strength import TermStrength
 from nsl_tfx.lib.adversarial_neighbor import climb
 from nsl_tfx.lib.features import Features, batch_size
 from nsl_tfx.lib.norms import GENERATOR
 from nsl_tfx.lib.perturbation import Region, Structure
 
-_TERMS = ("graph", "adversarial", "virtual_adversarial", "trades")
+TERMS = ("graph", "adversarial", "virtual_adversarial", "trades")
+"""Names of the terms, as arguments and in the logs."""
 
 
 @keras.saving.register_keras_serializable(package="nsl_tfx")
@@ -169,7 +171,7 @@ class RegularizedModel(ModelWrapper):
         return model
 
     def _term_configs(self) -> dict[str, Any]:
-        configs = {name: getattr(self, name) for name in _TERMS}
+        configs = {name: getattr(self, name) for name in TERMS}
         return {name: config for name, config in configs.items() if config is not None}
 
     @property
@@ -264,9 +266,9 @@ class RegularizedModel(ModelWrapper):
                     self.optimizer.scale_loss,
                     seeds["trades"],
                 )
-            # Replicas' gradients are added up: each gives its share of the mean.
+            # Replicas' gradients are added up: each gives its share.
             terms = {
-                name: self._strengths[name].times(tf.cast(term, label_loss.dtype)) / _replicas()
+                name: self._strengths[name].times(tf.cast(term, label_loss.dtype))
                 for name, term in terms.items()
             }
             added = tf.add_n([own_losses, *terms.values()])
@@ -333,8 +335,8 @@ class RegularizedModel(ModelWrapper):
         step = tf.cast(self.optimizer.iterations, tf.int32)
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         key = tf.random.fold_in(tf.stack([self._noise_seed, step]), replica, GENERATOR)
-        seeds = tf.unstack(tf.random.split(key, len(_TERMS), GENERATOR))
-        return dict(zip(_TERMS, seeds, strict=True))
+        seeds = tf.unstack(tf.random.split(key, len(TERMS), GENERATOR))
+        return dict(zip(TERMS, seeds, strict=True))
 
     def _movable(self, own: Any, on: set[str]) -> Features:
         """Takes the input apart into what may be perturbed and what may not."""
@@ -444,7 +446,7 @@ class RegularizedModel(ModelWrapper):
     ) -> dict[str, Any]:
         """Tracks the losses and returns the logs."""
         # Each replica holds its share of the mean; the logs show the mean.
-        replicas = _replicas()
+        replicas = count_replicas()
         values = {f"scaled_{name}_loss": replicas * value for name, value in terms.items()}
         values["loss"] = tf.add_n([replicas * (label_loss + own_losses), *values.values()])
         values["label_loss"] = replicas * label_loss
@@ -479,10 +481,6 @@ def _by_weights_and_inputs(
         name: tf.zeros_like(x[name]) if value is None else tf.convert_to_tensor(value)
         for name, value in slope.items()
     }
-
-
-def _replicas() -> int:
-    return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def _add(a: Any, b: Any) -> Any:

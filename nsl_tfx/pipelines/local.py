@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from rich.console import Console
 from tfx import v1 as tfx
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import launcher
+
+from nsl_tfx.io.locks import sole_run_in
 
 
 class NodeFailedError(RuntimeError):
@@ -70,14 +71,11 @@ def only_run_in(folder: str) -> Iterator[None]:
         RuntimeError: Another run is at work there.
     """
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, ".lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f"Expected no other run in {folder}; one is at work there. Wait for it to end, or "
-                "choose another folder."
-            ) from None
+    with sole_run_in(
+        folder,
+        f"Expected no other run in {folder}; one is at work there. Wait for it to end, or choose "
+        "another folder.",
+    ):
         yield
 
 

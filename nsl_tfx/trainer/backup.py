@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from types import TracebackType
@@ -17,6 +19,7 @@ from absl import logging
 
 from nsl_tfx.configs import TrainerConfig
 from nsl_tfx.io import matching_files
+from nsl_tfx.io.locks import sole_run_in
 from nsl_tfx.trainer.distribution import is_chief
 
 _PREFIX = ".backup-"
@@ -51,12 +54,14 @@ class Backup(keras.callbacks.Callback):
         stopping = (c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping))
         self._folder = folder
         self._trained = model
+        self._locks = contextlib.ExitStack()
         self._progress = _Progress(next(stopping, None))
 
     def __enter__(self) -> Backup:
         """Sets the model to the newest backup, if there is one.
 
         Raises:
+            RuntimeError: Another process writes backups there.
             ValueError: The backup is of another model.
         """
         optimizer = self._trained.optimizer
@@ -71,12 +76,22 @@ class Backup(keras.callbacks.Callback):
         # no use.
         folder = self._folder if is_chief() else tempfile.mkdtemp()
         self._written = folder
+        tf.io.gfile.makedirs(folder)
+        self._locks.enter_context(
+            sole_run_in(
+                folder,
+                "Expected one process at a time at the same training. Another one is at it, with "
+                f"its backup in {folder}. Wait for it to end, or give one of them another "
+                "TrainerConfig.backup_dir.",
+            )
+        )
         self._manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=_KEPT)
         newest = tf.train.latest_checkpoint(self._folder)
         if newest is not None:
             try:
                 checkpoint.restore(newest).assert_existing_objects_matched()
             except (AssertionError, ValueError, tf.errors.OpError) as error:
+                self._locks.close()
                 raise ValueError(
                     f"Expected the backup in {self._folder} to be of this model. Delete the folder "
                     f"to begin anew. {error}"
@@ -92,8 +107,10 @@ class Backup(keras.callbacks.Callback):
     ) -> None:
         """Removes the backups after a good end."""
         del error, traceback
-        if (kind is None or not is_chief()) and tf.io.gfile.exists(self._written):
+        of_use = kind is not None and is_chief() and self._manager.latest_checkpoint is not None
+        if not of_use and tf.io.gfile.exists(self._written):
             tf.io.gfile.rmtree(self._written)
+        self._locks.close()
 
     @property
     def epochs(self) -> int:
@@ -157,23 +174,39 @@ class _Progress(tf.train.experimental.PythonState):
                 self._known["best_weights"] = [arrays[f"{_BEST_WEIGHT}{i}"] for i in range(count)]
 
 
+def backup_parent(config: TrainerConfig, run_dir: str) -> str:
+    """Returns the folder in which the backups of trainings lie.
+
+    Args:
+        config: May say where.
+        run_dir: Where the run's logs go. TFX gives each try another one, beside the last.
+
+    Example:
+        >>> config = TrainerConfig(model_fn="a.b", features=("x",))
+        >>> backup_parent(config, "runs/1"), backup_parent(config, "1")
+        ('runs', '.')
+    """
+    if config.backup_dir is not None:
+        return config.backup_dir
+    return os.path.dirname(run_dir.rstrip("/")) or "."
+
+
 def backup_folder(
     config: TrainerConfig,
     run_dir: str,
-    train_files: Sequence[str],
+    files: Sequence[str],
     identity: Sequence[str | int | None],
 ) -> str:
     """Returns the folder for the backups of one training; another training has another.
 
     Args:
         config: Says where, and is part of what tells trainings apart.
-        run_dir: Where the run's logs go. TFX gives each try another one, beside the last.
-        train_files: Globs of the training examples; names, sizes and times tell trainings apart.
+        run_dir: Where the run's logs go.
+        files: Globs of the examples; names, sizes and times tell trainings apart.
         identity: What else does, such as a hash of the code and the number of steps.
     """
-    found = {file: tf.io.gfile.stat(file) for file in matching_files(train_files)}
-    files = [(file, stat.length, stat.mtime_nsec) for file, stat in found.items()]
-    what = json.dumps([config.replace(backup_dir=None).to_dict(), files, list(identity)])
+    found = {file: tf.io.gfile.stat(file) for file in matching_files(files)}
+    examples = [(file, stat.length, stat.mtime_nsec) for file, stat in found.items()]
+    what = json.dumps([config.replace(backup_dir=None).to_dict(), examples, list(identity)])
     digest = hashlib.sha256(what.encode()).hexdigest()[:16]
-    parent = config.backup_dir or run_dir.rstrip("/").rpartition("/")[0] or "."
-    return f"{parent.rstrip('/')}/{_PREFIX}{digest}"
+    return os.path.join(backup_parent(config, run_dir), _PREFIX + digest)

@@ -75,8 +75,16 @@ def build_model(model: keras.Model, config: TrainerConfig, spec: ExampleSpec, cl
         ValueError: It puts out something else.
     """
     features = {name: _values(feature) for name, feature in spec.features.items()}
-    output = call_base(model, features, training=False)
-    width = tf.TensorShape(spec.label[config.label_feature].shape).num_elements()
+    try:
+        output = call_base(model, features, training=False)
+    except Exception as error:  # of whatever the user's layers do
+        shown = ", ".join(f"{name} {list(value.shape)}" for name, value in features.items())
+        raise ValueError(
+            f"Expected model_fn {config.model_fn!r} to return a model that takes a dict of "
+            f"TrainerConfig.features: {shown}. Received: a model that fails on it "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    width = spec.labels
     wanted = {
         Task.CLASSIFICATION: "[batch, classes], a logit for each class",
         Task.BINARY: f"[batch, {width}], a logit for each label",

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from nsl_tfx.configs import EarlyStoppingConfig, TrainerConfig
 from nsl_tfx.keras import RegularizationSchedule
+from nsl_tfx.keras.regularized_model import TERMS
 from nsl_tfx.trainer.attacked_validation import PREFIX, AttackedValidation
 from nsl_tfx.trainer.keras_parts import keras_part
 from nsl_tfx.trainer.tasks import make_metrics
@@ -46,15 +47,26 @@ def make_callbacks(
 
 
 def log_names(config: TrainerConfig) -> list[str]:
-    """Returns what the logs hold of loss and metrics, of the training split and validation.
+    """Returns what the logs hold of losses and metrics, of validation and of the training split.
 
     Example:
-        >>> log_names(TrainerConfig(model_fn="a.b", features=("x",), metrics=()))
-        ['val_loss', 'loss']
+        >>> from nsl_tfx.configs import make_trades_reg_config
+        >>> config = TrainerConfig(
+        ...     model_fn="a.b", features=("x",), metrics=(), trades=make_trades_reg_config(0.1)
+        ... )
+        >>> log_names(config)
+        ['val_loss', 'loss', 'scaled_trades_loss', 'label_loss']
     """
     names = ["loss", *(metric.name for metric in make_metrics(config))]
     attacked = names if config.validation_attack is not None else []
-    return [*(f"val_{name}" for name in names), *(PREFIX + name for name in attacked), *names]
+    terms = [f"scaled_{name}_loss" for name in TERMS if getattr(config, name) is not None]
+    return [
+        *(f"val_{name}" for name in names),
+        *(PREFIX + name for name in attacked),
+        *names,
+        *terms,
+        *(["label_loss"] if terms else []),
+    ]
 
 
 def make_early_stopping(
@@ -89,8 +101,7 @@ def _check_watched(config: TrainerConfig, callbacks: Sequence[keras.callbacks.Ca
         return  # A callback of the user's may add to the logs.
     for callback in callbacks:
         watched = getattr(callback, "monitor", None)
-        # The terms' losses have names of their own.
-        if isinstance(watched, str) and not watched.endswith("_loss"):
+        if isinstance(watched, str):
             _check_monitor("callbacks", watched, log_names(config))
 
 

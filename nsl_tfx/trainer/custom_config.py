@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
-
-import tensorflow as tf
 
 from nsl_tfx.configs import TrainerConfig, TunerConfig
 from nsl_tfx.configs.base import require_config
 from nsl_tfx.configs.tuning import with_values
-from nsl_tfx.fingerprint import code_fingerprint
 from nsl_tfx.trainer.model_fn import with_absolute_file
-from nsl_tfx.trainer.model_source import source_files
+from nsl_tfx.trainer.model_source import training_code
 
 CONFIG_KEY = "nsl_tfx"
-CODE_KEY = "nsl_tfx_code"
+# Which TFX alone looks at, to tell whether to train anew.
+_CODE_KEY = "nsl_tfx_code"
 TUNING_KEY = "nsl_tfx_tuning"
 
 
 def custom_config(config: TrainerConfig, tuning: TunerConfig | None = None) -> dict[str, Any]:
     """Returns what TFX's `Trainer(custom_config=...)` takes for `run_fn` to read.
 
-    Beside the config it holds a hash of the code, that of `model_fn` and of the modules that it
-    imports included, so that TFX trains anew where the model has changed and its name has not.
+    Beside the config it holds a hash of the code, that of `model_fn`, of your losses and the like,
+    and of the modules that they import included, so that TFX trains anew where the model has
+    changed and its name has not.
 
     Args:
         config: How to train.
@@ -31,7 +29,7 @@ def custom_config(config: TrainerConfig, tuning: TunerConfig | None = None) -> d
 
     Raises:
         TypeError: An argument is no such config.
-        ValueError: `config.model_fn` cannot be found.
+        ValueError: `config.model_fn`, or what else it names by a path, cannot be found.
 
     Example:
         >>> config = TrainerConfig(
@@ -41,13 +39,7 @@ def custom_config(config: TrainerConfig, tuning: TunerConfig | None = None) -> d
         ['image']
     """
     config = with_absolute_file(require_config("config", config, TrainerConfig))
-    files = source_files(config.model_fn)
-    code = code_fingerprint(*(file for file in files if "://" not in file))
-    for file in files:
-        if "://" in file:
-            with tf.io.gfile.GFile(file, "rb") as opened:
-                code = hashlib.sha256(code.encode() + opened.read()).hexdigest()[:16]
-    found = {CONFIG_KEY: config.to_dict(), CODE_KEY: code}
+    found = {CONFIG_KEY: config.to_dict(), _CODE_KEY: training_code(config)}
     if tuning is not None:
         found[TUNING_KEY] = require_config("tuning", tuning, TunerConfig).to_dict()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -11,6 +12,11 @@ import tensorflow as tf
 
 from nsl_tfx.configs import Strategy, TrainerConfig
 from nsl_tfx.trainer.passes import Share, check_divisible
+
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
 
 
 def make_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
@@ -29,8 +35,9 @@ def make_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
         )
     if config.strategy is Strategy.NONE:
         return tf.distribute.get_strategy()
+    strategy: tf.distribute.Strategy
     if config.strategy is Strategy.MIRRORED:
-        strategy: tf.distribute.Strategy = tf.distribute.MirroredStrategy()
+        strategy = _mirrored()
     else:
         _check_cluster()
         try:
@@ -42,6 +49,12 @@ def make_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
             ) from error
     check_divisible(config.batch_size, strategy.num_replicas_in_sync, "replicas")
     return strategy
+
+
+@functools.cache
+def _mirrored() -> tf.distribute.Strategy:
+    # One for the process: a second one would number its collective operations as the first did.
+    return tf.distribute.MirroredStrategy()
 
 
 def share_of(strategy: tf.distribute.Strategy) -> Share:
@@ -78,13 +91,10 @@ def distribute(make_batches: Callable[[Share], tf.data.Dataset], batch_size: int
 
 def is_chief() -> bool:
     """Tells whether this process is the one that writes what all share."""
-    config = _tf_config()
-    task, cluster = config.get("task", {}), config.get("cluster", {})
+    cluster, kind, index = _cluster()
     if not cluster:
         return True
-    if "chief" in cluster:
-        return bool(task.get("type") == "chief")
-    return bool(task.get("type", "worker") == "worker" and int(task.get("index", 0)) == 0)
+    return kind == "chief" if "chief" in cluster else index == 0
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
@@ -95,26 +105,40 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 
 
 def _count_workers() -> int:
-    cluster = _tf_config().get("cluster", {})
-    return sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
+    return sum(map(len, _cluster()[0].values()))
 
 
 def _check_cluster() -> None:
     if not _count_workers():
         raise ValueError(
             "Expected the environment variable TF_CONFIG to name the workers, for "
-            "TrainerConfig.strategy 'multi_worker', such as "
-            '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, '
-            '"task": {"type": "worker", "index": 0}}. '
+            f"TrainerConfig.strategy 'multi_worker', such as {_EXAMPLE}. "
             f"Received: {os.environ.get('TF_CONFIG')!r}. On one machine, use 'mirrored' or 'none'."
         )
 
 
-def _tf_config() -> dict[str, Any]:
+def _cluster() -> tuple[dict[str, list[str]], str, int]:
+    """Returns the addresses of chief and workers, and which of them this process is.
+
+    Raises:
+        ValueError: TF_CONFIG is not what TensorFlow takes, or this process is none of them.
+    """
     text = os.environ.get("TF_CONFIG") or "{}"
     try:
-        return dict(json.loads(text))
-    except (TypeError, ValueError) as error:
+        config = json.loads(text)
+        cluster = config.get("cluster") or {}
+        addresses = {kind: cluster[kind] for kind in ("chief", "worker") if cluster.get(kind)}
+        if not all(isinstance(found, list) for found in addresses.values()):
+            raise TypeError("the workers are no list")
+        if not addresses:
+            return {}, "worker", 0
+        task = config["task"]
+        kind, index = str(task["type"]), int(task.get("index", 0))
+        if not 0 <= index < len(addresses[kind]):
+            raise IndexError(f"there is no {kind} {index}")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"Expected a JSON object in the environment variable TF_CONFIG. Received: {text!r}."
+            "Expected the environment variable TF_CONFIG to name chief and workers, and to say "
+            f"which of them this process is, such as {_EXAMPLE}. Received: {text!r} ({error!r})."
         ) from error
+    return addresses, kind, index

@@ -35,7 +35,7 @@ def plan_epochs(config: TrainerConfig, train_steps: int | None, rows: int | None
         rows: Number of training examples; needed where the config has no `steps_per_epoch`.
 
     Raises:
-        ValueError: Nothing says how long, or two things do.
+        ValueError: Nothing says how long, or two things do, or a batch is more than a pass.
 
     Example:
         >>> config = TrainerConfig(model_fn="a.b", features=("x",), batch_size=10, epochs=3)
@@ -49,6 +49,11 @@ def plan_epochs(config: TrainerConfig, train_steps: int | None, rows: int | None
         raise ValueError(
             "Expected either TrainerConfig(epochs=...) or Trainer(train_args=TrainArgs(num_steps="
             f"...)), a positive number that says how long to train. Received: {received}."
+        )
+    if rows is not None and config.batch_size > rows:
+        raise ValueError(
+            f"Expected TrainerConfig.batch_size of at most the {rows} examples to train on, each "
+            f"of which a pass takes once. Received: batch_size={config.batch_size}."
         )
     steps = config.steps_per_epoch
     if steps is None:

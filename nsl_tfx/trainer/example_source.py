@@ -11,8 +11,9 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.configs import TrainerConfig
-from nsl_tfx.io import matching_files, read_examples, read_record_blocks
-from nsl_tfx.trainer.example_spec import ExampleSpec
+from nsl_tfx.io import matching_files, read_record_blocks, read_records
+from nsl_tfx.io.records import compression_of
+from nsl_tfx.trainer.example_spec import ExampleSpec, parse_examples
 
 Columns = dict[str, tf.Tensor]
 """Name of a feature to its values, `[examples, *shape]`."""
@@ -42,7 +43,7 @@ class ExampleSource:
         """Yields the examples in the order of the files, some at a time.
 
         Args:
-            wanted: Name to `tf.io.FixedLenFeature` of the features to read.
+            wanted: The features to read, as `ExampleSpec` gives them.
 
         Raises:
             ValueError: A file is damaged, or an example is not as `wanted` says.
@@ -50,10 +51,15 @@ class ExampleSource:
         if self.table is not None:
             yield {name: self.table[name] for name in wanted}
             return
+
+        def parse(records: tf.Tensor) -> Columns:
+            return parse_examples(records, wanted)
+
         try:
             # Not on a GPU, whose memory is the model's.
             with tf.device("CPU:0"):
-                yield from read_examples(self.files, wanted, _ROWS_AT_ONCE).prefetch(1)
+                batches = read_records(self.files).batch(_ROWS_AT_ONCE)
+                yield from batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
         except tf.errors.OpError as error:
             raise self._why_unreadable(error) from error
 
@@ -65,12 +71,23 @@ class ExampleSource:
                         pass
             except ValueError as damage:
                 return damage
+            for file in self.files:
+                if _is_gzipped(file) != bool(compression_of(file)):
+                    return ValueError(
+                        f"Expected gzipped files to end in .gz, and no others. Received: {file}. "
+                        "Rename it."
+                    )
         reason = re.sub(r"\{\{.*?\}\} ?|Name: <unknown>, ", "", error.message).splitlines()[0]
         return ValueError(
             f"Expected examples that the schema describes. Received in {', '.join(self.files[:3])}"
             f"{' and others' if self.files[3:] else ''}: {reason} Give Trainer the Schema that was "
             "made of these examples."
         )
+
+
+def _is_gzipped(file: str) -> bool:
+    with tf.io.gfile.GFile(file, "rb") as opened:
+        return bool(opened.read(2) == b"\x1f\x8b")
 
 
 def open_examples(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -22,8 +23,8 @@ class ExampleSpec:
 
     Attributes:
         features: What the model takes.
-        label: The label, and the weight where there is one. A missing label reads as
-            `missing_label`.
+        label: The label, and the weight where there is one; `tf.io.FixedLenSequenceFeature` of at
+            most one value where examples may lack it. A missing label reads as `missing_label`.
         neighbors: Weights and features of neighbors; empty without a graph term.
         missing_label: The number that no label has; NaN for a label of floats.
         labels: Number of labels of an example.
@@ -88,6 +89,10 @@ def make_example_spec(
         # An example without a weight of its own counts as any other.
         missing={config.label_feature: missing, config.weight_feature or "": 1.0},
     )
+    for name in labels:
+        if _may_be_blank(described, name, spec[name]):
+            default = missing if name == config.label_feature else 1.0
+            spec[name] = _at_most_one(spec[name].dtype, default)
     ragged = [name for name, value in spec.items() if isinstance(value, tf.io.VarLenFeature)]
     if ragged:
         raise ValueError(
@@ -103,6 +108,48 @@ def make_example_spec(
         missing_label=missing,
         labels=count,
     )
+
+
+def parse_examples(records: tf.Tensor, wanted: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Parses serialized examples.
+
+    Args:
+        records: `[examples]` strings.
+        wanted: As `ExampleSpec` gives it.
+
+    Returns:
+        Name to `[examples, *shape]`.
+    """
+    columns = tf.io.parse_example(records, dict(wanted))
+    for name, feature in wanted.items():
+        if isinstance(feature, tf.io.FixedLenSequenceFeature):
+            columns[name] = _padded(columns[name], feature.default_value, name)
+    return columns
+
+
+def _at_most_one(dtype: tf.DType, default: float | int) -> Any:
+    """Returns the specification of a feature of one value that examples lack, or hold empty.
+
+    A blank in a CSV file becomes an empty list, and SchemaGen then gives the column no shape.
+    """
+    return tf.io.FixedLenSequenceFeature([], dtype, allow_missing=True, default_value=default)
+
+
+def _padded(values: tf.Tensor, default: float | int, name: str) -> tf.Tensor:
+    """Returns `[examples, 1]` of `[examples, most values of an example]`."""
+    most = tf.shape(values)[1]
+    one = tf.debugging.assert_less_equal(most, 1, f"Expected at most one value of {name!r}.")
+    with tf.control_dependencies([] if one is None else [one]):
+        padding = [[0, 0], [0, 1 - most]]
+    return tf.ensure_shape(tf.pad(values, padding, constant_values=default), [None, 1])
+
+
+def _may_be_blank(schema: schema_pb2.Schema, name: str, spec: Any) -> bool:
+    """Returns whether a feature holds one value, or none."""
+    if isinstance(spec, tf.io.FixedLenFeature):
+        return spec.default_value is not None and tf.TensorShape(spec.shape).num_elements() == 1
+    feature = next(feature for feature in schema.feature if feature.name == name)
+    return not feature.HasField("value_count") or feature.value_count.max <= 1
 
 
 def _described(

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 _CURES = {
     "scaled_adversarial_loss": "the step and multiplier of `adversarial`",
@@ -16,14 +17,22 @@ _CURES = {
 }
 
 
+_LOOK = (
+    " for infinite values and NaN among the features, and lower learning_rate or set clipnorm: "
+    "optimizer={'class_name': 'Adam', 'config': {'clipnorm': 1.0}}."
+)
+
+
 class NonFiniteLossError(ArithmeticError):
-    """A term of the loss became infinite or no number, so that training cannot go on."""
+    """A term of the loss, or a weight, became infinite or no number: training cannot go on."""
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
     """Raises `NonFiniteLossError` in the step in which a term of the loss is no longer finite.
 
     `keras.callbacks.TerminateOnNaN` stops without an error, and a pipeline would export the model.
+    At the end of an epoch it looks at the validation's loss too, and at the weights: of a NaN that
+    a ReLU swallows, the losses show nothing.
     """
 
     def __init__(self) -> None:
@@ -53,6 +62,33 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
             f"Expected a finite loss. Received in step {batch + 1} of epoch {self._epoch + 1}: "
             f"{', '.join(wrong) or 'loss'} is not finite ({shown or losses}). "
             + (f"Lower {cures[0]}; else look" if cures else "Look")
-            + " for infinite values and NaN among the features, and lower learning_rate or set "
-            "clipnorm: optimizer={'class_name': 'Adam', 'config': {'clipnorm': 1.0}}."
+            + _LOOK
         )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the weights, and at what validation found.
+
+        Raises:
+            NonFiniteLossError: A weight or a loss is infinite or no number.
+        """
+        weights = [
+            weight.path
+            for weight in self.model.trainable_variables
+            if not np.isfinite(keras.ops.convert_to_numpy(keras.ops.sum(weight))).all()
+        ]
+        if weights:
+            raise NonFiniteLossError(
+                f"Expected finite weights. Received after epoch {epoch + 1}: "
+                f"{', '.join(weights[:3])} holds a number that is not, though the loss is finite. "
+                f"Look{_LOOK}"
+            )
+        losses = [
+            name
+            for name, value in (logs or {}).items()
+            if "loss" in name and not math.isfinite(float(value))
+        ]
+        if losses:
+            raise NonFiniteLossError(
+                f"Expected a finite loss. Received after epoch {epoch + 1}: {', '.join(losses)} is "
+                "not finite. Look for infinite values and NaN among the examples to validate on."
+            )

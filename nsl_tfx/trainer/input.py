@@ -9,9 +9,9 @@ import tensorflow as tf
 from nsl_tfx.configs import Task, TrainerConfig
 from nsl_tfx.configs.base import require_config
 from nsl_tfx.configs.training import BALANCED
-from nsl_tfx.io import read_examples
+from nsl_tfx.io import read_records
 from nsl_tfx.trainer.example_source import Columns, ExampleSource, open_examples
-from nsl_tfx.trainer.example_spec import ExampleSpec
+from nsl_tfx.trainer.example_spec import ExampleSpec, parse_examples
 from nsl_tfx.trainer.passes import Share, Start, pass_of_files, pass_of_rows
 from nsl_tfx.trainer.survey import class_weights_of, survey_training
 
@@ -95,7 +95,7 @@ def training_batches(
         if table is not None:
             columns = {name: tf.gather(table[name], batch) for name in spec.training}
         else:
-            columns = tf.io.parse_example(batch, spec.training)
+            columns = parse_examples(batch, spec.training)
         return _to_batch(columns, spec, config, label_weights)
 
     # Records are shuffled while still serialized: they are smaller than their parsed form.
@@ -122,12 +122,12 @@ def validation_dataset(
         FileNotFoundError: No file matches.
     """
     require_config("config", config, TrainerConfig)
-    examples = read_examples(patterns, spec.validation, config.batch_size)
 
-    def make_batch(columns: Columns) -> Batch:
-        return _to_batch(columns, spec, config, None)
+    def make_batch(records: tf.Tensor) -> Batch:
+        return _to_batch(parse_examples(records, spec.validation), spec, config, None)
 
-    return examples.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    batches = read_records(patterns).batch(config.batch_size)
+    return batches.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def _to_batch(

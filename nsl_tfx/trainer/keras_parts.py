@@ -6,10 +6,12 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
+
+from nsl_tfx.configs import TrainerConfig
 
 
 class _Kind(NamedTuple):
@@ -39,6 +41,14 @@ _KINDS = {
         keras.callbacks.Callback,
         "{'class_name': 'ReduceLROnPlateau', 'config': {'patience': 2}}",
     ),
+}
+
+# Keras's own, of losses and metrics.
+_ABBREVIATIONS = {
+    "mse": "MeanSquaredError",
+    "mae": "MeanAbsoluteError",
+    "mape": "MeanAbsolutePercentageError",
+    "msle": "MeanSquaredLogarithmicError",
 }
 
 
@@ -85,6 +95,34 @@ def keras_part(
     return part
 
 
+def own_parts(config: TrainerConfig) -> dict[str, Any]:
+    """Returns the classes and functions that a config's parts of Keras name by a dotted path.
+
+    Raises:
+        ValueError: There is no such thing.
+
+    Example:
+        >>> config = TrainerConfig(model_fn="a.b", features=("x",), loss="keras.losses.Huber")
+        >>> own_parts(config)["keras.losses.Huber"].__name__
+        'Huber'
+    """
+    schedule = [config.learning_rate] if isinstance(config.learning_rate, Mapping) else []
+    specs: dict[tuple[str, str], Sequence[Any]] = {
+        ("optimizer", "optimizer"): [config.optimizer],
+        ("schedule", "learning_rate"): schedule,
+        ("loss", "loss"): [] if config.loss is None else [config.loss],
+        ("metric", "metrics"): config.metrics or (),
+        ("callback", "callbacks"): config.callbacks,
+    }
+    found = {}
+    for (kind, field), given in specs.items():
+        for spec in given:
+            name, _ = _name_and_config(kind, field, spec)
+            if "." in name:
+                found[name] = _import_part(kind, field, name)
+    return found
+
+
 def import_path(path: str) -> Any:
     """Imports what a dotted path names.
 
@@ -118,10 +156,7 @@ class _FunctionLoss(keras.losses.Loss):
 def _find(kind: str, field: str, name: str) -> Any:
     """Returns what makes the part, a class."""
     if "." in name:
-        try:
-            found = import_path(name)
-        except ImportError as error:
-            raise _wrong(kind, field, name, error) from error
+        found = _import_part(kind, field, name)
         if isinstance(found, type) or not callable(found):
             return found
         return _from_function(kind, found)
@@ -132,9 +167,17 @@ def _find(kind: str, field: str, name: str) -> Any:
         if isinstance(value, type) and issubclass(value, base) and value is not base
     }
     by_name = {_plain(key): value for key, value in known.items()}
+    name = _ABBREVIATIONS.get(name.lower(), name)
     if _plain(name) not in by_name:
         raise _wrong(kind, field, name, f"Keras has {', '.join(sorted(known))}")
     return by_name[_plain(name)]
+
+
+def _import_part(kind: str, field: str, path: str) -> Any:
+    try:
+        return import_path(path)
+    except ImportError as error:
+        raise _wrong(kind, field, path, error) from error
 
 
 def _from_function(kind: str, function: Any) -> Any:

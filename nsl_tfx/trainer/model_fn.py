@@ -68,6 +68,8 @@ def load_model_fn(path: str) -> Callable[..., Any]:
             raise ImportError(f"it is a {type(found).__name__}")
         return found
     except (ImportError, AttributeError, OSError, SyntaxError, tf.errors.OpError) as error:
+        if isinstance(error, ModuleNotFoundError) and file is not None:
+            raise  # The file is there; what it imports is not.
         raise ValueError(
             "Expected TrainerConfig.model_fn to be the dotted path of an importable function, "
             "such as 'my_package.models.make_model', or a file and a name, such as "

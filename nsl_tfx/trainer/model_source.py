@@ -1,37 +1,60 @@
-"""The files whose content decides about the model that a `model_fn` makes."""
+"""The code that a training goes by, as a hash: this package's, and the user's."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import sys
 import sysconfig
 from types import ModuleType
 from typing import Any
 
+import tensorflow as tf
+
+from nsl_tfx.configs import TrainerConfig
+from nsl_tfx.fingerprint import code_fingerprint
+from nsl_tfx.trainer.keras_parts import own_parts
 from nsl_tfx.trainer.model_fn import load_model_fn, split_file
 
-_THIS_PACKAGE = __name__.partition(".")[0]
+# What has a hash of its own, or changes by a new release alone.
+_LIBRARIES = {__name__.partition(".")[0], "keras", "tensorflow"}
 
 
-def source_files(path: str) -> list[str]:
-    """Returns the file that defines a function, and those of the modules that it imports.
+def training_code(config: TrainerConfig) -> str:
+    """Returns a hash of this package's code, and of the user's that a config names.
+
+    Args:
+        config: Names a `model_fn` and, by dotted paths, perhaps losses and the like.
+
+    Raises:
+        ValueError: There is no such function or class.
+    """
+    named = {config.model_fn: load_model_fn(config.model_fn), **own_parts(config)}
+    files = sorted({file for path, thing in named.items() for file in source_files(path, thing)})
+    code = code_fingerprint(*(file for file in files if "://" not in file))
+    for file in files:
+        if "://" in file:
+            with tf.io.gfile.GFile(file, "rb") as opened:
+                code = hashlib.sha256(code.encode() + opened.read()).hexdigest()[:16]
+    return code
+
+
+def source_files(path: str, thing: Any) -> list[str]:
+    """Returns the file that defines a function or class, and those of the modules it imports.
 
     Of the modules, those of the same package, and those that are not installed, such as what lies
     beside the file. What is imported only while a function runs is not seen; this package has a
     fingerprint of its own.
 
     Args:
-        path: As `TrainerConfig.model_fn`.
-
-    Raises:
-        ValueError: There is no such function.
+        path: Where it is found, as `TrainerConfig.model_fn` says it.
+        thing: What is there.
     """
-    model_fn = load_model_fn(path)
     file, _ = split_file(path)
     # The module that the path names, and the one that defines the function: a partial, say, is
     # "defined" in functools, and a package may only pass on what one of its modules defines.
-    names = [getattr(model_fn, "__module__", None)]
+    names = [getattr(thing, "__module__", None)]
     package = None
     if file is None:
         names.append(path.rpartition(".")[0])
@@ -54,7 +77,7 @@ def _follow(module: ModuleType, package: str | None, seen: dict[str, ModuleType]
     """
     name = module.__name__
     top = name.partition(".")[0]
-    if name in seen or top == _THIS_PACKAGE or (top != package and _is_installed(module)):
+    if name in seen or top in _LIBRARIES or (top != package and _is_installed(module)):
         return
     seen[name] = module
     for value in list(vars(module).values()):

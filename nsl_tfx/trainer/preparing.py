@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+from absl import logging
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from nsl_tfx.configs import Precision, TrainerConfig
+from nsl_tfx.configs import Precision, Strategy, TrainerConfig
 from nsl_tfx.configs.training import BALANCED
 from nsl_tfx.io import matching_files
 from nsl_tfx.keras import RegularizedModel
@@ -59,8 +61,8 @@ class Preparation:
         found: What they hold.
         classes: The highest class of all labels, plus 1; 0 where labels are no classes.
         epochs: How long to train.
+        held_out: Number of examples to validate on.
         train_steps: Number of gradient steps, where the config has no `epochs`.
-        eval_steps: Number of batches to validate on; all of them when None.
     """
 
     config: TrainerConfig
@@ -70,8 +72,8 @@ class Preparation:
     found: Survey
     classes: int
     epochs: Epochs
+    held_out: int
     train_steps: int | None = None
-    eval_steps: int | None = None
 
     @property
     def rows(self) -> int | None:
@@ -84,6 +86,7 @@ class Preparation:
         Raises:
             ValueError: The schema lacks a feature that it names.
         """
+        config = _batches_within_a_pass(config, self.rows)
         spec = make_example_spec(config, self.data.schema, self.data.transform_graph)
         source = self.source
         if source.table is not None and not spec.training.keys() <= source.table.keys():
@@ -116,6 +119,25 @@ class Preparation:
                 copy_weights(weights_of, model)
             return make_regularized_model(model, config)
 
+    def check_all_examples(self) -> None:
+        """Reads the training examples whole, for an error that training met among them.
+
+        Raises:
+            ValueError: An example is damaged, is not as the schema says, or has a label that the
+                model has no logit for.
+        """
+        files = ExampleSource(self.source.files)
+        for _ in files.read(self.spec.training):
+            pass
+        found = survey_training(files, self.spec, self.config, whole=True)
+        beyond = [number for number in found.class_counts if number >= self.classes > 0]
+        if beyond:
+            raise ValueError(
+                f"Expected labels below {self.classes}, as among the examples that were looked at "
+                f"before the first step. Received: {beyond[0]}. With TrainerConfig.steps_per_epoch "
+                "unset, all are looked at."
+            )
+
     def make_callbacks(self) -> list[keras.callbacks.Callback]:
         """Makes the callbacks that the config asks for.
 
@@ -139,10 +161,11 @@ class Preparation:
 
     def validation_batches(self) -> Any:
         """Returns the batches to validate on, as `validation_dataset` does: all, on each worker."""
-        batches = validation_dataset(self.data.eval_files, self.spec, self.config)
-        if self.eval_steps is not None:
-            # Rather than Keras's `validation_steps`, which wants as many.
-            batches = batches.take(self.eval_steps)
+        size = self.config.batch_size
+        count = math.ceil(self.held_out / size)
+        batches = validation_dataset(self.data.eval_files, self.spec, self.config).take(count)
+        # Without their number Keras warns of too few.
+        batches = batches.apply(tf.data.experimental.assert_cardinality(count))
         return distribute(lambda _: batches, self.config.batch_size)
 
 
@@ -174,10 +197,23 @@ def prepare(
     found = survey_training(source, spec, config, count_all)
     classes = max([*found.class_counts, *validated.class_counts], default=-1) + 1
     class_weights_of(config, found)
-    epochs = plan_epochs(config, train_steps, found.rows if found.whole else None)
+    rows = found.rows if found.whole else None
+    config = _batches_within_a_pass(config, rows)
+    epochs = plan_epochs(config, train_steps, rows)
     return Preparation(
-        config, data, spec, source, found, classes, epochs, train_steps, eval_steps or None
+        config, data, spec, source, found, classes, epochs, validated.rows, train_steps
     )
+
+
+def _batches_within_a_pass(config: TrainerConfig, rows: int | None) -> TrainerConfig:
+    """Returns the config with batches of at most all examples, so that an epoch is a pass."""
+    if rows is None or config.batch_size <= rows or config.strategy is not Strategy.NONE:
+        return config
+    logging.warning(
+        "TrainerConfig.batch_size=%d is more than the %d examples to train on: each batch holds "
+        "all of them.", config.batch_size, rows,
+    )  # fmt: skip
+    return config.replace(batch_size=rows)
 
 
 def _check_files(data: TrainingData) -> None:

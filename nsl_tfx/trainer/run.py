@@ -9,7 +9,7 @@ import keras
 
 from nsl_tfx.configs import TrainerConfig
 from nsl_tfx.io import read_schema
-from nsl_tfx.trainer.custom_config import CODE_KEY, read_config
+from nsl_tfx.trainer.custom_config import read_config
 from nsl_tfx.trainer.distribution import is_chief, wait_for_all
 from nsl_tfx.trainer.example_spec import ExampleSpec
 from nsl_tfx.trainer.export import export_model
@@ -46,7 +46,6 @@ def run_fn(fn_args: Any) -> None:
         train_steps=fn_args.train_steps,
         eval_steps=fn_args.eval_steps,
         base_model=fn_args.base_model,
-        code=fn_args.custom_config.get(CODE_KEY, ""),
         finish=lambda model, spec: _export(
             model, fn_args.serving_model_dir, spec, config, data.transform_graph
         ),

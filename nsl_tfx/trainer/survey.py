@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from nsl_tfx.configs import Task, TrainerConfig
-from nsl_tfx.trainer.example_source import ExampleSource
+from nsl_tfx.trainer.example_source import Columns, ExampleSource
 from nsl_tfx.trainer.example_spec import UNLABELLED_CLASS, ExampleSpec
 
 # Rows that tell that labels and neighbors are as they should be, where nothing is to be counted.
@@ -26,7 +27,7 @@ class Survey:
     Attributes:
         rows: Number of examples looked at.
         whole: Whether these are all.
-        labelled: How many of them have a label.
+        labelled: How many of them have a label, and no weight of 0.
         with_neighbors: How many have a neighbor; 0 where none were looked for.
         class_counts: Class to number of labels, by class; empty where labels are no classes.
     """
@@ -41,7 +42,10 @@ class Survey:
 def survey_training(
     source: ExampleSource, spec: ExampleSpec, config: TrainerConfig, whole: bool
 ) -> Survey:
-    """Reads labels and edge weights of the examples to train on.
+    """Looks at the examples to train on.
+
+    Of those in memory at all of them; of others at the first, and of the rest at labels, weights
+    and edges alone.
 
     Args:
         source: The examples.
@@ -52,11 +56,16 @@ def survey_training(
 
     Raises:
         ValueError: There is no example, none has a label, none has a neighbor where the config has
-            a graph term, a label is no class, or an example is not as `spec` says.
+            a graph term, a label is no class, a weight is negative, a feature is infinite or no
+            number, or an example is not as `spec` says.
     """
-    _read_some(source, spec.training)
     edges = [] if config.graph is None else config.graph.neighbor_config.weight_names
-    found = _survey(source, spec, config, edges, whole, most=None)
+    wanted = spec.training
+    if source.table is None:
+        for columns in itertools.islice(source.read(wanted), 1):
+            _check_finite(columns, spec)
+        wanted = {**spec.label, **{name: spec.neighbors[name] for name in edges}}
+    found = _survey(source, spec, config, wanted, edges, whole)
     _check_learnable(source, config, spec, found, "train on")
     if edges and not found.with_neighbors:
         raise ValueError(
@@ -71,7 +80,7 @@ def survey_training(
 def survey_validation(
     source: ExampleSource, spec: ExampleSpec, config: TrainerConfig, most: int | None
 ) -> Survey:
-    """Reads labels of the examples to validate on, as many as it takes to see that there are some.
+    """Looks at all examples to validate on, so that none of them ends a training midway.
 
     Args:
         source: The examples.
@@ -80,40 +89,36 @@ def survey_validation(
         most: How many examples are used; all when None.
 
     Raises:
-        ValueError: There is no example, none has a label, a label is no class, or an example is not
-            as `spec` says.
+        ValueError: As `survey_training`, but for neighbors.
     """
-    _read_some(source, spec.validation)
-    found = _survey(source, spec, config, [], whole=False, most=most)
+    found = _survey(source, spec, config, spec.validation, most=most)
     _check_learnable(source, config, spec, found, "validate on")
     return found
-
-
-def _read_some(source: ExampleSource, wanted: dict[str, Any]) -> None:
-    """Reads all that will be read of the first examples: are they as the schema says?"""
-    next(source.read(wanted), None)
 
 
 def _survey(
     source: ExampleSource,
     spec: ExampleSpec,
     config: TrainerConfig,
-    edges: Sequence[str],
-    whole: bool,
-    most: int | None,
+    wanted: Mapping[str, Any],
+    edges: Sequence[str] = (),
+    whole: bool = True,
+    most: int | None = None,
 ) -> Survey:
-    wanted = {config.label_feature: spec.label[config.label_feature]}
-    wanted |= {name: spec.neighbors[name] for name in edges}
     rows = labelled = with_neighbors = 0
     classes: collections.Counter[int] = collections.Counter()
     complete = True
     for columns in source.read(wanted):
-        label = tf.reshape(columns[config.label_feature], [-1, spec.labels])
         if most is not None:
-            label = label[: most - rows]
+            columns = {name: values[: most - rows] for name, values in columns.items()}
+        _check_finite(columns, spec)
+        label = tf.reshape(columns[config.label_feature], [-1, spec.labels])
         there = spec.has_label(label).numpy()
+        counts = there.all(axis=1)
+        if config.weight_feature is not None:
+            counts &= _weights(config.weight_feature, columns) > 0
         rows += len(there)
-        labelled += int(there.all(axis=1).sum())
+        labelled += int(counts.sum())
         if config.task is not Task.REGRESSION:
             classes.update(_class_counts(config, spec, label.numpy()[there]))
         if edges:
@@ -155,6 +160,11 @@ def class_weights_of(config: TrainerConfig, found: Survey) -> dict[int, float] |
                 "Expected TrainerConfig.class_weights of classes that labels name: "
                 f"{', '.join(map(str, counts))}. Received: {unknown[0]}."
             )
+        if counts and not any(weights.get(number, 1.0) for number in counts):
+            raise ValueError(
+                "Expected TrainerConfig.class_weights above 0 for one of the classes that labels "
+                f"name: {', '.join(map(str, counts))}. Received: {config.class_weights}."
+            )
         return weights
     total = sum(counts.values())
     return {number: total / (len(counts) * count) for number, count in counts.items()}
@@ -178,6 +188,35 @@ def _class_counts(
     for value, count in zip(values, counts, strict=True):
         classes[round(float(value))] += int(count)
     return classes
+
+
+def _weights(name: str, columns: Columns) -> npt.NDArray[Any]:
+    weights: npt.NDArray[Any] = columns[name].numpy().reshape(-1)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        raise ValueError(
+            f"Expected weights of 0 or more in {name!r}, TrainerConfig.weight_feature. Received: "
+            f"{weights[wrong][0]}."
+        )
+    return weights
+
+
+def _check_finite(columns: Columns, spec: ExampleSpec) -> None:
+    """Raises ValueError where a feature of the examples or their neighbors is no finite number.
+
+    The loss need not show it: TensorFlow's fused ReLU makes 0 of NaN, and weights become NaN.
+    """
+    for name in [*spec.features, *spec.neighbors]:
+        if name not in columns or not columns[name].dtype.is_floating:
+            continue
+        values = columns[name].numpy()
+        finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"Expected finite numbers in feature {name!r}. Received NaN or infinity in "
+                f"{int((~finite).sum()):,} of {len(finite):,} examples. Fill or clip them in "
+                "Transform, or before the pipeline."
+            )
 
 
 def _missing(spec: ExampleSpec) -> str:
@@ -204,8 +243,9 @@ def _check_learnable(
             f"Expected examples to {purpose}. Received none in {', '.join(source.files)}."
         )
     if not found.labelled:
+        weight = "" if config.weight_feature is None else f", or with {config.weight_feature!r} 0"
         raise ValueError(
             f"Expected labelled examples to {purpose}. Received {found.rows:,} examples without "
-            f"{config.label_feature!r} (or with {_missing(spec)}). Check "
+            f"{config.label_feature!r} (or with {_missing(spec)}{weight}). Check "
             "TrainerConfig.label_feature, and which splits TrainArgs and EvalArgs name."
         )

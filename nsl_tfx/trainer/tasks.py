@@ -41,6 +41,8 @@ class OnProbabilities(keras.metrics.Metric):
         super().__init__(name=metric.name, dtype=metric.dtype)
         self.metric = metric
         self.activation = activation
+        # By which Keras's callbacks tell whether more is better.
+        self._direction = getattr(metric, "_direction", None)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Takes in the labels and logits of a batch."""
@@ -139,7 +141,7 @@ def output_names(task: Task) -> tuple[str, str]:
 
 
 def _make_metric(task: Task, spec: Any) -> keras.metrics.Metric:
-    if spec == "accuracy" and task in _ACCURACIES:
+    if isinstance(spec, str) and spec.lower() in ("accuracy", "acc") and task in _ACCURACIES:
         spec = {"class_name": _ACCURACIES[task], "config": {"name": "accuracy"}}
     metric = keras_part("metric", "metrics", spec)
     return OnProbabilities(metric, _ACTIVATIONS[task]) if task in _ACTIVATIONS else metric

@@ -63,6 +63,16 @@ def make_saturated_sigmoid(config):
     return keras.Model(x, keras.layers.Dense(1, activation="sigmoid")(x * 1e6))
 
 
+class OfPair(keras.Model):
+    def call(self, inputs):
+        a, b = inputs
+        return a + b
+
+
+def make_of_pair(config):
+    return OfPair()
+
+
 def make_two_outputs(config):
     x = keras.Input((3,), name="x")
     return keras.Model(x, [keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)])
@@ -135,3 +145,16 @@ class Explode(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if batch == 2:
             self.model.base_model.layers[1].kernel.assign([[float("inf")] * 4] * 3)
+
+
+class ExplodeAtTheEnd(keras.callbacks.Callback):
+    """Makes a weight no number after an epoch's last step, of which no loss tells."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+        if self.batches == 4:
+            self.model.base_model.get_layer("hidden").bias.assign([float("nan")] * 4)

@@ -9,11 +9,10 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx import configs, trainer
-from tests.trainer.conftest import SCHEMA, make_row, write_rows
+from tests.trainer.conftest import SCHEMA
 from tests.trainer.trainings import TERMS, history, run, run_workers
 
-# Devices are set up once a process, and before anything else. One strategy for all trainings, since
-# TensorFlow numbers the collectives of each from 1 on, and takes equal numbers for the same one.
+# Devices are set up once a process, and before anything else.
 MIRRORED = """
 import json, sys
 import tensorflow as tf
@@ -31,9 +30,6 @@ settings = json.loads(sys.argv[1])
 schema = text_format.Parse(settings["schema"], schema_pb2.Schema())
 data = trainer.TrainingData(settings["train"], settings["eval"], schema)
 config = configs.TrainerConfig.from_dict(settings["config"])
-strategy = tf.distribute.MirroredStrategy()
-assert strategy.num_replicas_in_sync == 2
-tf.distribute.MirroredStrategy = lambda: strategy
 tf.random.stateless_normal = trainings.undrawn
 results = {}
 for number, names in enumerate(settings["terms"]):
@@ -47,6 +43,8 @@ try:
     trainer.train(config.replace(strategy="mirrored", batch_size=9), data, settings["folder"])
 except ValueError as error:
     results["odd"] = str(error)
+from nsl_tfx.trainer.distribution import make_strategy
+assert make_strategy(config.replace(strategy="mirrored")).num_replicas_in_sync == 2
 print(json.dumps(results))
 """
 COMBINATIONS = [(), *((name,) for name in TERMS), tuple(TERMS)]
@@ -58,17 +56,14 @@ trainer.run_fn(types.SimpleNamespace(**json.loads(sys.argv[1])))
 """
 
 
-def with_neighbor(number, x):
-    """Every example has a neighbor, so that replicas have equally many of them; not so labels."""
-    return make_row(number, x) | {"NL_nbr_0_x": x[::-1], "NL_nbr_0_weight": [0.5]}
-
-
 @pytest.fixture(scope="module")
-def mirrored(tmp_path_factory, config, eval_files):
+def mirrored(tmp_path_factory, config, files, eval_files):
     folder = tmp_path_factory.mktemp("mirrored")
-    files = write_rows(str(folder / "train.tfrecord"), seed=0, make=with_neighbor)
     settings = {
-        "config": config.replace(graph=None, adversarial=None, epochs=2).to_dict(),
+        # By Adam, a rounding of a gradient near 0 would become a whole step.
+        "config": config.replace(
+            graph=None, adversarial=None, epochs=2, optimizer="sgd", learning_rate=0.3
+        ).to_dict(),
         "schema": SCHEMA,
         "train": [files],
         "eval": [eval_files],
@@ -86,12 +81,8 @@ def test_two_devices_train_as_one_does(mirrored, terms):
     for a, b in zip(two, one, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     for a, b in zip(two_logs, one_logs, strict=True):
-        assert a.keys() == b.keys()
-        losses = {name for name in b if "loss" in name}
-        assert {f"scaled_{name}_loss" for name in terms} <= losses
-        assert {name: a[name] for name in losses} == pytest.approx(
-            {name: b[name] for name in losses}, rel=1e-4
-        )
+        assert {f"scaled_{name}_loss" for name in terms} <= b.keys()
+        assert a == pytest.approx(b, rel=1e-4)
 
 
 @pytest.mark.slow
@@ -102,7 +93,6 @@ def test_a_batch_that_devices_cannot_share_is_named(mirrored):
 @pytest.mark.slow
 def test_two_workers_export_what_one_does(fn_args, config, tmp_path):
     config = config.replace(
-        graph=None,
         batch_size=20,
         early_stopping=configs.EarlyStoppingConfig(patience=9),
         callbacks=("tests.trainer.models.WriteWeights",),

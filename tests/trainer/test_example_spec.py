@@ -2,11 +2,13 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx.configs import Task, make_graph_reg_config
 from nsl_tfx.trainer import make_example_spec
+from nsl_tfx.trainer.example_spec import parse_examples
 
 TWO_NEIGHBORS = make_graph_reg_config(max_neighbors=2)
 
@@ -38,7 +40,39 @@ def test_neighbors_may_carry_some_features_alone(config, schema):
 def test_a_missing_label_is_none_that_there_can_be(config, schema, task, label, missing):
     spec = make_example_spec(config.replace(task=task, label_feature=label), schema)
     np.testing.assert_equal(spec.missing_label, missing)
-    np.testing.assert_equal(spec.label[label].default_value, [missing])
+    np.testing.assert_equal(spec.label[label].default_value, missing)
+
+
+def serialized(value):
+    """An example with a label, without one, or with an empty list of them."""
+    example = tf.train.Example()
+    if value is not None:
+        example.features.feature["label"].int64_list.value.extend(value)
+        example.features.feature["label"].int64_list.SetInParent()
+    return example.SerializeToString()
+
+
+# A blank in a CSV file becomes an empty list, and SchemaGen then infers no shape.
+BLANKS = [
+    "presence { min_fraction: 1.0 }",
+    "value_count { max: 1 }",
+    "value_count { min: 1 max: 1 }",
+]
+
+
+@pytest.mark.parametrize("blanks", BLANKS)
+@pytest.mark.parametrize("rows", [[[2], [], None], [[], None]])
+def test_labels_may_be_blank(config, blanks, rows):
+    schema = text_format.Parse(
+        'feature { name: "x" type: FLOAT shape { dim { size: 3 } } }'
+        f'feature {{ name: "label" type: INT {blanks} }}',
+        schema_pb2.Schema(),
+    )
+    spec = make_example_spec(config.replace(graph=None), schema)
+    found = parse_examples(tf.constant([serialized(row) for row in rows]), spec.label)["label"]
+    np.testing.assert_array_equal(found, [row or [-1] for row in rows])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most one value of 'label'"):
+        parse_examples(tf.constant([serialized([1, 2])]), spec.label)
 
 
 def transform_graph(text):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.trainer import export_model, make_example_spec
+from nsl_tfx.trainer import export_model, make_example_spec, make_regularized_model
 from tests.trainer.models import make_model, make_sum
 
 
@@ -91,9 +91,16 @@ def test_nothing_of_training_is_left(exported):
         assert not [name for name in names if "NL_nbr" in name or "adversarial" in name.lower()]
 
 
-def test_nothing_of_the_library_is_left(tmp_path, schema, config):
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_nothing_of_the_library_is_left(tmp_path, schema, config, wrapped):
     path = tmp_path / "model"
-    export_model(make_model(None), str(path), make_example_spec(config, schema), config)
+    model = make_model(None)
+    expected = {variable.path for variable in model.variables}
+    if wrapped:
+        model = make_regularized_model(model, config)
+        model.optimizer.build(model.trainable_variables)
+    export_model(model, str(path), make_example_spec(config, schema), config)
+    assert len(tf.saved_model.load(str(path)).variables) == len(expected)
     for file in path.rglob("*.pb"):
         assert b"nsl_tfx" not in file.read_bytes()
 

@@ -1,4 +1,5 @@
 import copy
+import gzip
 import itertools
 
 import keras
@@ -186,6 +187,10 @@ def cut_off(path):
     path.write_bytes(content[:-20])
 
 
+def gzip_unnamed(path):
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
 def flip_a_byte(path):
     content = bytearray(path.read_bytes())
     content[-20] ^= 1
@@ -203,11 +208,12 @@ def without_x(number, x):
     [
         (make_row, cut_off, r"rows to hold whole TFRecords.* at record 39"),
         (make_row, flip_a_byte, r"rows to hold whole TFRecords.* at record 39"),
+        (make_row, gzip_unnamed, r"gzipped files to end in .gz, and no others.*rows\. Rename it"),
         (lambda number, x: {**make_row(number, x), "x": x[:2]}, None, "schema describes.*Key: x"),
         (lambda number, x: {**make_row(number, x), "x": [1]}, None, "schema describes.*Key: x"),
         (without_x, None, "schema describes.*rows: Feature: x .*required"),
     ],
-    ids=["cut", "flipped", "short", "integer", "absent"],
+    ids=["cut", "flipped", "gzipped", "short", "integer", "absent"],
 )
 def test_what_cannot_be_read_is_named_before_the_first_step(
     tmp_path, spec, config, make, damage, message

@@ -120,7 +120,31 @@ def test_no_library_is_followed(tmp_path, monkeypatch):
         "import keras, numpy, os\nfrom nsl_tfx import configs\ndef make(config): return 1"
     )
     file = str(tmp_path / "a_model.py")
-    assert source_files(f"{file}:make") == [file]
+    path = f"{file}:make"
+    assert source_files(path, load_model_fn(path)) == [file]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"loss": "a_part.thing"},
+        {"metrics": ("a_part.thing",)},
+        {"callbacks": ("accuracy", {"class_name": "a_part.thing"})[1:]},
+        {"optimizer": {"class_name": "a_part.thing", "config": {}}},
+        {"learning_rate": {"class_name": "a_part.thing"}},
+    ],
+    ids=lambda part: next(iter(part)),
+)
+def test_other_code_of_a_part_is_told_apart(tmp_path, monkeypatch, config, part):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    codes = []
+    for width in (1, 1, 2):
+        monkeypatch.delitem(sys.modules, "a_part", raising=False)
+        importlib.invalidate_caches()
+        (tmp_path / "a_part.py").write_text(f"def thing(): return {width}\n" + "#" * width)
+        code_fingerprint.cache_clear()
+        codes.append(trainer.custom_config(config.replace(**part)))
+    assert codes[0] == codes[1] != codes[2]
 
 
 def test_a_changed_file_is_read_anew(tmp_path):

@@ -63,6 +63,13 @@ def without(name):
     return make
 
 
+WEIGHTED = {"weight_feature": "importance"}
+
+
+def holding(**features):
+    return lambda number, x: {**make_row(number, x), **features}
+
+
 def labelled(value):
     names = ("label", "yes", "height")
     return lambda number, x: {**make_row(number, x), **{name: [value] for name in names}}
@@ -79,6 +86,11 @@ def labelled(value):
         ({"task": Task.BINARY, "label_feature": "yes"}, labelled(2), 40, "from 0 to 1.*-1.*: 2"),
         ({"task": Task.BINARY, "label_feature": "height"}, labelled(-1.0), 40, "or NaN for none"),
         ({"task": "regression", "label_feature": "height"}, labelled(np.nan), 40, "with NaN"),
+        ({}, holding(x=np.array([0, np.inf, 0])), 40, "finite numbers in feature 'x'.* 40 of 40"),
+        ({}, holding(NL_nbr_0_x=np.array([0, np.nan, 0])), 40, "in feature 'NL_nbr_0_x'"),
+        (WEIGHTED, holding(importance=[-1.0]), 40, "weights of 0 or more in 'importance'.*-1.0"),
+        (WEIGHTED, holding(importance=[np.nan]), 40, "weights of 0 or more in 'importance'.*nan"),
+        (WEIGHTED, holding(importance=[0.0]), 40, "'label' .or with -1, or with 'importance' 0"),
     ],
 )
 def test_nothing_to_learn_from_is_named(tmp_path, config, schema, changes, make, rows, message):

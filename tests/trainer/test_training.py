@@ -1,12 +1,15 @@
 import dataclasses
+import json
 import signal
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from nsl_tfx import configs, trainer
+from nsl_tfx.fingerprint import code_fingerprint
 from nsl_tfx.trainer.backup import Backup
 from nsl_tfx.trainer.distribution import make_strategy
 from nsl_tfx.trainer.preparing import prepare
@@ -111,6 +114,23 @@ def test_steps_are_made_to_the_letter(plain, data, tmp_path):
         ),
         (
             {
+                "adversarial": TERMS["adversarial"],
+                "callbacks": (
+                    {
+                        "class_name": "EarlyStopping",
+                        "config": {"monitor": "val_label_loss", "mode": "min"},
+                    },
+                ),
+            },
+            r"scaled_adversarial_loss, label_loss\. Received: 'val_label_loss'",
+        ),
+        (
+            {"model_fn": "tests.trainer.models.make_of_pair"},
+            r"make_of_pair' to return a model that takes a dict.*x \[16, 3\].*fails on it",
+        ),
+        ({"batch_size": 50, "strategy": "mirrored"}, "batch_size of at most the 40 examples"),
+        (
+            {
                 "model_fn": "tests.trainer.models.make_saturated_sigmoid",
                 "task": "binary",
                 "label_feature": "yes",
@@ -153,20 +173,45 @@ def test_nothing_to_validate_on_is_an_error_before_the_first_step(
         trainer.train(config.replace(epochs=1), data, str(tmp_path / "run"), eval_steps=2)
 
 
+def test_a_batch_holds_each_example_once(plain, data):
+    """So that an epoch is a pass."""
+    ready = prepare(plain.replace(batch_size=50, epochs=2), data)
+    assert (ready.epochs.count, ready.epochs.steps) == (2, 1)
+    for x, _, _ in ready.training_batches().take(3).as_numpy_iterator():
+        assert len({row.tobytes() for row in x["x"]}) == len(x["x"]) == 40
+
+
 @pytest.mark.parametrize("name", ["make_gated", "make_sum"])
 def test_a_model_is_not_judged_by_the_order_of_its_layers(plain, data, name):
     config = plain.replace(model_fn=f"tests.trainer.models.{name}")
     assert prepare(config, data).make_model().built
 
 
+def cluster(workers, **task):
+    return json.dumps({"cluster": {"worker": workers}, "task": task})
+
+
 @pytest.mark.parametrize(
     ("text", "strategy", "message"),
     [
-        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "none", "names 2 workers"),
-        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "mirrored", "names 2 workers"),
+        (cluster(["a:1", "b:1"], type="worker"), "none", "names 2 workers"),
+        (cluster(["a:1", "b:1"], type="worker", index=1), "mirrored", "names 2 workers"),
         ("{}", "multi_worker", "TF_CONFIG to name the workers"),
-        ("[1]", "none", "a JSON object"),
-        ("{", "none", "a JSON object"),
+        *(
+            (text, "none", "to name chief and workers, and to say which of them")
+            for text in (
+                "[1]",
+                "{",
+                '{"cluster": "x"}',
+                '{"cluster": {"worker": "abc"}, "task": {"type": "worker"}}',
+                '{"cluster": {"worker": ["a:1"]}}',
+                '{"cluster": {"worker": ["a:1"]}, "task": []}',
+                cluster(["a:1"], type="evaluator"),
+                cluster(["a:1"], type="worker", index=1),
+                cluster(["a:1"], type="worker", index=-1),
+                cluster(["a:1"], type="worker", index="x"),
+            )
+        ),
     ],
 )
 def test_workers_that_do_not_fit_are_named(plain, monkeypatch, text, strategy, message):
@@ -191,10 +236,102 @@ def test_a_failed_export_keeps_what_was_trained(plain, data, tmp_path):
     np.testing.assert_array_equal(model.get_weights()[0], found[0])
     # Nothing was left to train.
     assert not (tmp_path / "2" / "history.csv").read_text()
+    assert len(history(tmp_path / "1")) == 3
     expected = weights_of(config, data, tmp_path / "other" / "1")
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
     assert not backup.exists()
+
+
+@pytest.mark.slow
+def test_keras_callbacks_know_what_is_better(plain, data, tmp_path):
+    stop = {"class_name": "EarlyStopping", "config": {"monitor": "val_accuracy", "patience": 1}}
+    config = plain.replace(callbacks=(stop,), epochs=40)
+    trainer.train(config, data, str(tmp_path / "run"))
+    found = [row["val_accuracy"] for row in history(tmp_path / "run")]
+    assert 2 < len(found) < 40
+    assert max(found) > found[0]
+
+
+def test_two_processes_do_not_write_one_backup(tmp_path):
+    """Of which the first to end would remove the other's."""
+    with pytest.raises(KeyboardInterrupt):
+        cut_after(1, tmp_path / "b", compiled())
+    with Backup(str(tmp_path / "b"), compiled()):
+        with pytest.raises(RuntimeError, match="one process at a time at the same training"):
+            Backup(str(tmp_path / "b"), compiled()).__enter__()
+        assert tf.train.latest_checkpoint(str(tmp_path / "b"))
+
+
+def test_a_failure_before_the_first_backup_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        cut_after(0, tmp_path / "b", compiled())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change", ["code", "eval", "schema"])
+def test_another_training_has_another_backup(plain, data, tmp_path, monkeypatch, change):
+    """One that fails at its end leaves its own."""
+
+    def fail(model, spec):
+        raise OSError("disk full")
+
+    (tmp_path / "a_model.py").write_text("from tests.trainer.models import make_model")
+    config = plain.replace(epochs=1, model_fn=f"{tmp_path / 'a_model.py'}:make_model")
+    kept = []
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk full"):
+            trainer.train(config, data, str(tmp_path / "runs" / "1"), finish=fail)
+        kept.append(len(list((tmp_path / "runs").glob(".backup-*"))))
+        if change == "code":
+            (tmp_path / "a_model.py").write_text("from tests.trainer.models import make_model #")
+            code_fingerprint.cache_clear()
+        elif change == "eval":
+            files = [write_rows(str(tmp_path / "other"), seed=9)]
+            data = dataclasses.replace(data, eval_files=files)
+        else:
+            schema = schema_pb2.Schema()
+            schema.CopyFrom(data.schema)
+            schema.feature.add(name="more", type=schema_pb2.INT)
+            data = dataclasses.replace(data, schema=schema)
+    assert kept == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": np.zeros(2)}, "schema describes.*Key: x"),
+        ({"x": np.array([0, np.nan, 0])}, "finite numbers in feature 'x'.*in 1 of"),
+        ({"label": [7]}, "labels below 3.*Received: 7|for labels up to 7"),
+        ({"label": [-5]}, "labels from 0 on.*Received: -5"),
+    ],
+    ids=["shape", "NaN", "beyond", "negative"],
+)
+@pytest.mark.parametrize(
+    ("where", "settings"),
+    [
+        ("eval", {}),
+        ("train", {"steps_per_epoch": 12}),
+        ("train", {"memory_mb": 0, "steps_per_epoch": 12}),
+    ],
+    ids=["validation", "kept", "read"],
+)
+def test_a_fault_far_down_is_named(plain, data, tmp_path, where, settings, change, message):
+    """Of examples that are neither kept nor counted, once training comes upon it."""
+    if settings.get("memory_mb") == 0 and "x" in change and np.isnan(change["x"]).any():
+        message = "holds a number that is not|is not finite"
+
+    def make(number, x):
+        row = make_row(number, x)
+        return row | change if number == 5000 else row
+
+    path = write_rows(str(tmp_path / "many"), seed=3, rows=6000, make=make)
+    data = dataclasses.replace(data, **{f"{where}_files": [path]})
+    config = plain.replace(**settings, batch_size=500 if where == "train" else 10, epochs=1)
+    with pytest.raises((ValueError, trainer.NonFiniteLossError), match=message):
+        trainer.train(config, data, str(tmp_path / "runs" / "1"))
+    early = where == "eval" or "memory_mb" not in settings
+    assert (tmp_path / "runs" / "1" / "history.csv").exists() != early
 
 
 @pytest.mark.slow
@@ -226,10 +363,9 @@ def test_stops_early_with_the_best_weights(plain, data, tmp_path):
 @pytest.mark.slow
 def test_validation_rows_are_never_trained_on(plain, data, tmp_path):
     seen = {"train": set(), "eval": set()}
-    spec = trainer.make_example_spec(plain, data.schema)
-    train = trainer.training_dataset(data.train_files, spec, plain).take(8)
-    validation = trainer.validation_dataset(data.eval_files, spec, plain)
-    for name, batches in (("train", train), ("eval", validation)):
+    ready = prepare(plain, data)
+    both = {"train": ready.training_batches().take(8), "eval": ready.validation_batches()}
+    for name, batches in both.items():
         for x, _, _ in batches.as_numpy_iterator():
             seen[name] |= {row.tobytes() for row in x["x"]}
     assert (len(seen["train"]), len(seen["eval"])) == (40, 40)
@@ -245,6 +381,10 @@ def test_validation_rows_are_never_trained_on(plain, data, tmp_path):
     [
         ({"learning_rate": 1e38, "optimizer": "sgd"}, "loss.*is not finite.*clipnorm"),
         ({"callbacks": ("tests.trainer.models.Explode",)}, "step 4 of epoch 1"),
+        (
+            {"callbacks": ("tests.trainer.models.ExplodeAtTheEnd",)},
+            "after epoch 1: hidden/bias holds a number that is not, though the loss is finite",
+        ),
     ],
 )
 def test_a_loss_that_is_no_number_stops_in_its_step(plain, data, tmp_path, changes, message):
@@ -254,20 +394,23 @@ def test_a_loss_that_is_no_number_stops_in_its_step(plain, data, tmp_path, chang
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "terms",
+    ("terms", "next_try"),
     [
-        {name: TERMS[name] for name in ("graph", "adversarial")},
+        ({name: TERMS[name] for name in ("graph", "adversarial")}, "1"),
         # These draw at random.
-        {
-            "adversarial": configs.make_adv_reg_config(
-                adv_step_size=0.05, pgd_iterations=2, pgd_epsilon=0.1, random_init=True
-            ),
-            **{name: TERMS[name] for name in ("virtual_adversarial", "trades")},
-        },
+        (
+            {
+                "adversarial": configs.make_adv_reg_config(
+                    adv_step_size=0.05, pgd_iterations=2, pgd_epsilon=0.1, random_init=True
+                ),
+                **{name: TERMS[name] for name in ("virtual_adversarial", "trades")},
+            },
+            "2",
+        ),
     ],
-    ids=lambda terms: "+".join(terms),
+    ids=lambda value: "+".join(value),
 )
-def test_a_killed_training_ends_as_if_it_had_not_been(plain, data, tmp_path, terms):
+def test_a_killed_training_ends_as_if_it_had_not_been(plain, data, tmp_path, terms, next_try):
     config = plain.replace(
         **terms,
         model_fn="tests.trainer.models.make_dropout",
@@ -291,8 +434,10 @@ def test_a_killed_training_ends_as_if_it_had_not_been(plain, data, tmp_path, ter
     # The next try has other folders, and one that trains something else begins anew.
     other = weights_of(config.replace(seed=5), data, runs / "other")
     assert np.any(other[0] != expected[0])
-    found = weights_of(config, data, runs / "2")
-    assert [row["epoch"] for row in history(runs / "2")] == [2, 3]
+    # In another folder, as TFX's next try; or in the same.
+    found = weights_of(config, data, runs / next_try)
+    epochs = [2, 3] if next_try == "2" else [0, 1, 2, 3]
+    assert [row["epoch"] for row in history(runs / next_try)] == epochs
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
     assert not list(runs.glob(".backup-*"))

@@ -1,0 +1,47 @@
+"""Keeping other processes out of a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+
+from nsl_tfx.io.folders import is_remote
+
+
+@contextlib.contextmanager
+def sole_run_in(folder: str, busy: str) -> Iterator[None]:
+    """Keeps other processes of this machine out of a folder, as far as they ask likewise.
+
+    On a remote or a shared file system without locks nobody is kept out.
+
+    Args:
+        folder: An existing folder. The lock goes with the process, however that ends.
+        busy: The error's text.
+
+    Raises:
+        RuntimeError: Another process is at work there.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, sole_run_in(folder, "busy"):
+        ...     with sole_run_in(folder, "busy"):
+        ...         pass
+        Traceback (most recent call last):
+        RuntimeError: busy
+    """
+    if is_remote(folder):
+        yield
+        return
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(busy) from None
+        except OSError:
+            pass  # There are no locks.
+        yield
+    finally:
+        os.close(lock)
