@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".uv/peer/bin/python"
 PARTS = tuple(FILES)
 # Wider than many a terminal, but a table is of no use in parts.
-WIDTH = 150
+WIDTH = 180
 
 
 class Task(NamedTuple):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -97,38 +96,28 @@ LESS_GRAPH = "Lower the multiplier of `graph`, or its distance (a divergence nee
 LOOK = "Look for infinite values"
 
 
-def infinite(name):
-    """Makes rows of which one has an infinite number there."""
-
-    def make(number, x):
-        own = {"importance": [1.0], "NL_nbr_0_x": x[::-1], "NL_nbr_0_weight": [0.5]}
-        return make_row(number, x) | own | ({name: [math.inf]} if number == 8 else {})
-
-    return make
+def make_heavy(number, x):
+    """A row that weighs so much that the sum of several overflows."""
+    own = {"importance": [3e38], "NL_nbr_0_x": x[::-1], "NL_nbr_0_weight": [0.5]}
+    return make_row(number, x) | own
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "changes", "wrong", "cure"),
     [
-        (infinite("importance"), {"weight_feature": "importance"}, "loss", LOOK),
+        (make_heavy, {"weight_feature": "importance"}, "loss", LOOK),
         (
-            infinite("importance"),
+            make_heavy,
             {"weight_feature": "importance", "graph": TERMS["graph"]},
             "label_loss",
             LOOK,
         ),
         (
-            infinite("importance"),
+            make_heavy,
             {"weight_feature": "importance", "adversarial": TERMS["adversarial"]},
             "label_loss, scaled_adversarial_loss",
             LOOK,
-        ),
-        (
-            infinite("NL_nbr_0_weight"),
-            {"graph": TERMS["graph"]},
-            "scaled_graph_loss",
-            LESS_GRAPH,
         ),
         (
             make_row,
