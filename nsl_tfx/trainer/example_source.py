@@ -55,11 +55,9 @@ class ExampleSource:
         def parse(records: tf.Tensor) -> Columns:
             return parse_examples(records, wanted)
 
+        batches = read_records(self.files).batch(_ROWS_AT_ONCE).map(parse, tf.data.AUTOTUNE)
         try:
-            # Not on a GPU, whose memory is the model's.
-            with tf.device("CPU:0"):
-                batches = read_records(self.files).batch(_ROWS_AT_ONCE)
-                yield from batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+            yield from batches.prefetch(tf.data.AUTOTUNE)
         except tf.errors.OpError as error:
             raise self._why_unreadable(error) from error
 
@@ -123,6 +121,7 @@ def open_examples(
             parts[name].append(values)
     if not rows:
         return source
+    # Not on a GPU, whose memory is the model's.
     with tf.device("CPU:0"):
         # One by one, so that not all are there twice.
         return dataclasses.replace(

@@ -73,6 +73,7 @@ def make_example_spec(
         transform_graph: What made the examples, if they are transformed.
 
     Raises:
+        TypeError: `config` is no config, or `schema` no Schema.
         ValueError: There is no schema, it lacks a feature, gives one no fixed number of values, or
             the label is not what the config's task says.
     """
@@ -161,6 +162,11 @@ def _described(
             raise ValueError(
                 "Expected Trainer(schema=...), which describes the examples: SchemaGen's output, "
                 "or NeighborAugmenter's where there is a graph term. Received: none."
+            )
+        if not isinstance(schema, schema_pb2.Schema):
+            raise TypeError(
+                "Expected a Schema, such as nsl_tfx.io.read_schema(path) reads. Received: "
+                f"{schema!r} (a {type(schema).__name__})."
             )
         return schema
     described = schema_pb2.Schema()

@@ -234,6 +234,31 @@ def test_a_model_makes_the_embeddings(build, doubling_model, settings, by):
     assert read_edges(graph.uri).equals(edge_table(expected.ids, expected.edges))
 
 
+def test_what_the_trainer_exports_makes_embeddings(build, tmp_path):
+    import keras
+    import tensorflow as tf
+
+    from nsl_tfx.configs import TrainerConfig
+    from nsl_tfx.trainer import ExampleSpec, export_model
+
+    image = keras.Input((4,), name="image")
+    doubled = keras.layers.Rescaling(2.0)(image)
+    model = keras.Model(image, keras.layers.Dense(2)(doubled))
+    spec = ExampleSpec({"image": tf.io.FixedLenFeature([4], tf.float32)}, {}, {}, -1, 1)
+    trained = TrainerConfig(model_fn="none.at_all", features=("image",))
+    export_model(model, str(tmp_path / "model"), spec, trained)
+    settings = {"path": str(tmp_path / "model"), "signature": "raw_features"}
+    by_model = BY_MODEL.replace(
+        embedding_model={**settings, "features": ["image"], "output": "embeddings"},
+        similarity="inner_product",
+    )
+    graph = build({"train": [ROWS]}, by_model)
+    vectors = [(2 * np.array(row["image"], np.float32)).tolist() for row in ROWS]
+    plain = by_model.replace(embedding_model=None, embedding_feature="image")
+    expected = build_similarity_graph([row["id"][0] for row in ROWS], vectors, plain)
+    assert read_edges(graph.uri).equals(edge_table(expected.ids, expected.edges))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

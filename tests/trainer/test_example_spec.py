@@ -117,6 +117,11 @@ def test_a_schema_that_does_not_fit_is_named(schema, config, changes, message):
         make_example_spec(config.replace(**changes), schema)
 
 
+def test_a_path_is_no_schema(config):
+    with pytest.raises(TypeError, match=r"read_schema\(path\).*'schema.pbtxt'"):
+        make_example_spec(config, "schema.pbtxt")
+
+
 def test_no_schema_is_named(config):
     with pytest.raises(ValueError, match=r"Expected Trainer\(schema=\.\.\.\)"):
         make_example_spec(config, None)
