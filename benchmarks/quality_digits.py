@@ -111,13 +111,15 @@ def make_model(method: DigitsMethod, arrays: Arrays) -> keras.Model:
 
 
 def wrap(nsl: Any, method: DigitsMethod, base: keras.Model) -> keras.Model:
+    # By name, since NSL ignores bounds that are one number.
+    bounds = {setting: {FEATURE: value} for setting, value in PIXEL_RANGE.items()}
     if method.attack == "trades":
         config = nsl.configs.make_trades_reg_config(
             epsilon=method.epsilon,
             step_size=method.step_size,
             steps=method.steps,
             multiplier=method.multiplier,
-            **PIXEL_RANGE,
+            **bounds,
             random_init=method.random_init,
         )
         return nsl.keras.TradesRegularization(base, config)
@@ -127,7 +129,7 @@ def wrap(nsl: Any, method: DigitsMethod, base: keras.Model) -> keras.Model:
         adv_grad_norm="infinity",
         pgd_iterations=method.steps,
         pgd_epsilon=method.epsilon,
-        **PIXEL_RANGE,
+        **bounds,
         random_init=method.random_init,
     )
     return nsl.keras.AdversarialRegularization(base, adv_config=config)
