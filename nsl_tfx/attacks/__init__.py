@@ -4,10 +4,12 @@ An attack is a frozen group of settings that is called with a loss and an input.
 models or labels, so the same one serves training and evaluation.
 """
 
+from nsl_tfx.attacks.apgd import APGD
 from nsl_tfx.attacks.attack import Attack, Loss
 from nsl_tfx.attacks.fgsm import FGSM
+from nsl_tfx.attacks.mim import MIM
 from nsl_tfx.attacks.noise import Noise
 from nsl_tfx.attacks.pgd import PGD
 from nsl_tfx.lib.perturbation import Structure
 
-__all__ = ["FGSM", "PGD", "Attack", "Loss", "Noise", "Structure"]
+__all__ = ["APGD", "FGSM", "MIM", "PGD", "Attack", "Loss", "Noise", "Structure"]

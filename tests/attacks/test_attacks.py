@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.attacks import FGSM, PGD, Noise
+from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Noise
 
 NORMS = ["infinity", "l2", "l1"]
 EPSILON = 0.3
@@ -12,6 +12,9 @@ ATTACKS = {
     "fgsm": lambda **kw: FGSM(**{"epsilon": EPSILON, **kw}),
     "pgd": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 4, **kw}),
     "pgd_restarts": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 3, "restarts": 1, **kw}),
+    "mim": lambda **kw: MIM(**{"epsilon": EPSILON, "steps": 4, **kw}),
+    "apgd": lambda **kw: APGD(**{"epsilon": EPSILON, "steps": 6, **kw}),
+    "apgd_restarts": lambda **kw: APGD(**{"epsilon": EPSILON, "steps": 4, "restarts": 1, **kw}),
     "noise": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, **kw}),
     "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, "boundary": False, **kw}),
 }
@@ -111,7 +114,7 @@ class TestEveryAttack:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", ["fgsm", "pgd"])
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "mim", "apgd"])
 def test_reaches_the_optimum_of_a_linear_loss(name, norm):
     x = make_input()
     gain = linear(ATTACKS[name](norm=norm)(linear, x)) - linear(x)
