@@ -12,12 +12,19 @@ class AttackName(Choice):
     """An attack that RobustnessEvaluator knows by name.
 
     `NOISE` draws extreme points of the ball and uses no gradient: a gradient attack that it beats
-    is a broken one. `FGSM` is one gradient step, `PGD` many.
+    is a broken one. `FGSM` is one gradient step, `PGD` many, `MIM` many along their average.
+    `APGD_CE`, `APGD_DLR` and `APGD_T` choose the length of their steps by themselves; the last two
+    see through a model that is only very sure, and `APGD_T`, which tries one target after the
+    other, is the strongest.
     """
 
     NOISE = "noise"
     FGSM = "fgsm"
     PGD = "pgd"
+    MIM = "mim"
+    APGD_CE = "apgd_ce"
+    APGD_DLR = "apgd_dlr"
+    APGD_T = "apgd_t"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,10 +43,13 @@ class RobustnessConfig(Config):
         clip_value_max: Upper bound of a valid feature value.
         attacks: The attacks; their per-example union is what counts. Without a gradient attack
             among them the verdict is at best inconclusive.
-        steps: Gradient steps of an iterative attack.
-        step_size: Length of one step, in units of the input feature; `2.5 * epsilon / steps` when
-            None.
-        restarts: Random starts of an iterative attack, besides the start at the example itself.
+        steps: Gradient steps of PGD and MIM.
+        step_size: Length of one step, in units of the input feature; when None, `2.5 * epsilon /
+            steps` for PGD and `epsilon / steps` for MIM.
+        restarts: Random starts of PGD, besides the start at the example itself.
+        apgd_steps: Gradient steps of APGD from each start.
+        apgd_restarts: Random starts of APGD, besides the start at the example itself.
+        apgd_targets: How many other classes APGD_T tries to reach, the likeliest first.
         noise_draws: Random points that the noise attack tries for each example.
         min_accuracy: Bless only if the clean accuracy's lower bound reaches this.
         min_robust_accuracy: Bless only if the robust accuracy's lower bound reaches this.
@@ -73,6 +83,9 @@ class RobustnessConfig(Config):
     steps: int = bounded(40, ge=1, unit="gradient steps")
     step_size: float | None = bounded(None, gt=0, unit="input units")
     restarts: int = bounded(5, ge=0, unit="random starts")
+    apgd_steps: int = bounded(100, ge=1, unit="gradient steps")
+    apgd_restarts: int = bounded(0, ge=0, unit="random starts")
+    apgd_targets: int = bounded(9, ge=1, unit="classes")
     noise_draws: int = bounded(20, ge=1, unit="random points")
     min_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
     min_robust_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsl_tfx.attacks import Attack
 from nsl_tfx.configs import AttackName, RobustnessConfig
 from nsl_tfx.robustness import checks
 from nsl_tfx.robustness.data import Examples
@@ -24,7 +23,12 @@ from nsl_tfx.robustness.result import (
     Rows,
 )
 from nsl_tfx.robustness.runner import GradientHealth, Runner, is_right
-from nsl_tfx.robustness.suite import GRADIENT_FREE, make_attack, make_full_range_attack
+from nsl_tfx.robustness.suite import (
+    GRADIENT_FREE,
+    PlannedAttack,
+    make_attack,
+    make_full_range_attack,
+)
 
 MAX_FRAGILE = 8
 # Whether an attack works at all shows on few examples: of 256 that survive by chance at 10 %, the
@@ -103,29 +107,30 @@ class _Measurement:
         decisive = epsilon == self.config.epsilon
         for name in self.names:
             rows = np.flatnonzero(self.correct if decisive else np.isinf(self.smallest))
-            attack = make_attack(name, self.config, epsilon)
+            planned = make_attack(name, self.config, epsilon)
             start = time.monotonic()
-            fooled = self._attack(name, attack, rows)
+            fooled = self._attack(name, planned, rows)
             seconds = time.monotonic() - start
             if decisive:
                 self.fooled_by[name] = fooled
                 left = self._share(self.correct & ~fooled)
-                self.attacks.append(AttackScore(name.value, attack.to_dict(), left, seconds))
+                self.attacks.append(AttackScore(name.value, planned.settings, left, seconds))
             _LOG.info(
                 "epsilon %g, %s: %d of %d misled in %.1f s",
                 epsilon, name.value, fooled.sum(), len(rows), seconds,
             )  # fmt: skip
 
     def _attack(
-        self, name: AttackName, attack: Attack, rows: NDArray[np.int64]
+        self, name: AttackName, planned: PlannedAttack, rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Attacks rows and notes what fell for the first time; returns `[examples]`: misled."""
+        epsilon = planned.attack.epsilon
         fooled = np.zeros(len(self.examples), bool)
         if not len(rows):
             return fooled
         # The same draws at every epsilon: a curve is smoother so.
         seed = (self.config.seed, list(AttackName).index(name))
-        found = self.runner.attack(attack, rows, seed)
+        found = self.runner.attack(planned, rows, seed)
         fooled[rows] = found.fooled
         self.attacked += len(rows)
         self.invalid[name.value] = self.invalid.get(name.value, 0) + int(found.invalid.sum())
@@ -138,7 +143,7 @@ class _Measurement:
                     row=int(row),
                     label=int(self.examples.labels[row]),
                     prediction=int(found.predictions[i]),
-                    epsilon=attack.epsilon,
+                    epsilon=epsilon,
                     attack=name.value,
                     original={k: self.examples.features[k][row] for k in found.adversarial},
                     adversarial={k: v[i] for k, v in found.adversarial.items()},
@@ -146,7 +151,7 @@ class _Measurement:
                 for i, row in zip(most_fragile, rows[most_fragile], strict=True)
             ]
         )
-        self.smallest[rows[new]] = attack.epsilon
+        self.smallest[rows[new]] = epsilon
         return fooled
 
     def _keep_fragile(self, new: list[Fragile]) -> None:
@@ -209,8 +214,8 @@ class _Measurement:
                 None,
                 "All features have one value; set clip_value_min and clip_value_max.",
             )
-        attack = make_full_range_attack(self.config, low, high)
-        found = self.runner.attack(attack, rows, (self.config.seed, 1000))
+        planned = make_full_range_attack(self.config, low, high)
+        found = self.runner.attack(planned, rows, (self.config.seed, 1000))
         return checks.check_full_range(~found.fooled, self.classes)
 
     def _range(self) -> tuple[float, float]:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from nsl_tfx.robustness.chart import lay_out
 from nsl_tfx.robustness.formatting import interval, percent, points
+from nsl_tfx.robustness.losses import cross_entropy
 from nsl_tfx.robustness.pictures import draw
 from nsl_tfx.robustness.result import FORMAT_VERSION, RobustnessResult, Verdict
 from nsl_tfx.version import __version__
@@ -82,10 +83,12 @@ def _chart(result: RobustnessResult) -> Any:
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
+    usual = {"loss": cross_entropy.__name__}
     shown = [
-        name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
+        name if value is True else f"{name} {value}"
         for name, value in settings.items()
-        if name not in _SHARED_SETTINGS and value is not None and value is not False
+        if name not in _SHARED_SETTINGS and value not in (None, False, usual.get(name))
     ]
+    shown = [text.replace("_", " ") for text in shown]
     # FGSM has no setting of its own.
     return ", ".join(shown) or "one step of epsilon"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from nsl_tfx.attacks import Attack
+from nsl_tfx.attacks import Attack, Structure
 from nsl_tfx.configs import NormType
 from nsl_tfx.robustness.data import Examples
+from nsl_tfx.robustness.losses import cross_entropy
 from nsl_tfx.robustness.model import ModelUnderTest
+from nsl_tfx.robustness.planned import apply_attack
+from nsl_tfx.robustness.suite import PlannedAttack
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -95,29 +99,31 @@ class Runner:
             for name in self._attacked
         }
 
-    def attack(self, attack: Attack, rows: NDArray[np.int64], seed: tuple[int, ...]) -> Attacked:
+    def attack(
+        self, planned: PlannedAttack, rows: NDArray[np.int64], seed: tuple[int, ...]
+    ) -> Attacked:
         """Attacks rows, and asks the model again about what came back.
 
         Args:
-            attack: The attack.
+            planned: The attack.
             rows: Row numbers, at least one.
             seed: Fixes the random draws, together with the rows' batch.
         """
         adversarial: dict[str, list[NDArray[Any]]] = {name: [] for name in self._attacked}
         scores: list[NDArray[Any]] = []
         # The settings are constants of the graph.
-        key = f"{type(attack).__name__} {attack.to_json()}"
+        key = f"{type(planned.attack).__name__} {json.dumps(planned.settings)}"
         for number, (batch, count) in enumerate(self._cut(rows)):
             state = np.random.SeedSequence([*seed, number]).generate_state(2)
             moving, still = self._split(self._inputs(batch))
             arguments = (moving, still, self._labels(batch), tf.constant(state.view(np.int32)))
-            found = self._trace(key, self._apply(attack), *arguments)(*arguments)
+            found = self._trace(key, self._apply(planned), *arguments)(*arguments)
             for name, value in found.items():
                 adversarial[name].append(value[:count].numpy())
             scores.append(self._predict({**still, **found})[:count].numpy())
         points = {name: np.concatenate(parts) for name, parts in adversarial.items()}
         originals = {name: self._examples.features[name][rows] for name in self._attacked}
-        invalid = find_invalid(attack, originals, points)
+        invalid = find_invalid(planned.attack, originals, points)
         logits = np.concatenate(scores)
         right = is_right(logits, self._examples.labels[rows])
         return Attacked(~right & ~invalid, points, logits.argmax(axis=1), invalid)
@@ -137,20 +143,19 @@ class Runner:
             self._traced[key] = graph.get_concrete_function(*arguments)
         return self._traced[key]
 
-    def _apply(self, attack: Attack) -> Callable[..., Any]:
+    def _apply(self, planned: PlannedAttack) -> Callable[..., Any]:
         def run(moving: Any, still: Any, labels: tf.Tensor, seed: tf.Tensor) -> Any:
-            def loss(x: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-                logits = self._model.function({**still, **x})
-                return _cross_entropy(logits, labels), tf.argmax(logits, axis=1) != labels
+            def predict(x: Structure) -> tf.Tensor:
+                return self._model.function({**still, **x})
 
-            return attack(loss, moving, seed=seed)
+            return apply_attack(planned, predict, moving, labels, seed)
 
         return run
 
     def _measure_gradient(self, moving: Any, still: Any, labels: tf.Tensor) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(moving)
-            loss = _cross_entropy(self._model.function({**still, **moving}), labels)
+            loss = cross_entropy(self._model.function({**still, **moving}), labels)
         found = {}
         for name, gradient in tape.gradient(loss, moving).items():
             if gradient is not None:
@@ -212,10 +217,6 @@ def find_invalid(attack: Attack, originals: Arrays, points: Arrays) -> NDArray[n
 
 def _flat(value: NDArray[Any]) -> NDArray[np.float64]:
     return value.reshape(len(value), -1).astype(np.float64)
-
-
-def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
 
 def _column(parts: list[dict[str, Any]], name: str, index: int, count: int) -> NDArray[np.bool_]:

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.attacks import FGSM
-from nsl_tfx.configs import AttackName, NormType, RobustnessConfig
+from nsl_tfx.configs import NormType, RobustnessConfig
 from nsl_tfx.robustness import ModelUnderTest, Verdict, evaluate
 from nsl_tfx.robustness import measure as measure_module
+from nsl_tfx.robustness.suite import PlannedAttack
 
 CONFIG = RobustnessConfig(
     features=("x",), label_feature="y", epsilon=0.1, steps=10, restarts=1, noise_draws=5
@@ -51,6 +52,21 @@ def test_no_attack_goes_below_the_exact_accuracy_of_a_linear_model(linear):
         assert not (safely & ~robust).any()
         assert robust.mean() - exact.mean() < 0.05
     assert result.model.robust_accuracy.count < result.model.accuracy.count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epsilon", [0.05, 0.1, 0.2])
+def test_targets_find_the_exact_accuracy_of_a_linear_model(linear, epsilon):
+    """Each other class is nearest in its own direction, which a gradient to it points in."""
+    data = linear_data(linear)
+    config = CONFIG.replace(attacks=("apgd_t",), apgd_steps=20, epsilon=epsilon)
+    found = evaluate(linear.model(), data, config).model.rows.robust_at(epsilon)
+    # A margin of a rounding error may fall on either side.
+    at_most, at_least = (
+        linear.exact_robust(data["x"], data["y"], epsilon * factor) for factor in (0.9999, 1.0001)
+    )
+    assert (at_least <= found).all()
+    assert (found <= at_most).all()
 
 
 def test_two_linear_classes_are_attacked_optimally():
@@ -181,7 +197,9 @@ def test_an_attack_that_cheats_is_caught(digits, monkeypatch):
             return {name: x[name] + 3 * (honest[name] - x[name]) for name in x}
 
     monkeypatch.setattr(
-        measure_module, "make_attack", lambda name, config, epsilon: Cheat(epsilon=epsilon)
+        measure_module,
+        "make_attack",
+        lambda name, config, epsilon: PlannedAttack(Cheat(epsilon=epsilon)),
     )
     result = evaluate(digits.under_test(), digits.data(), DIGITS.replace(attacks=("fgsm",)))
     assert result.verdict is Verdict.INCONCLUSIVE
@@ -278,6 +296,12 @@ def test_the_same_settings_give_the_same_result(digits):
         ("pgd", {"steps": 1}),
         ("pgd", {"step_size": 0.001}),
         ("pgd", {"restarts": 3}),
+        ("mim", {"steps": 1}),
+        ("mim", {"step_size": 0.001}),
+        ("apgd_ce", {"apgd_steps": 1}),
+        ("apgd_ce", {"apgd_restarts": 2}),
+        ("apgd_dlr", {"apgd_steps": 1}),
+        ("apgd_t", {"apgd_targets": 1}),
         ("noise", {"noise_draws": 1}),
         ("noise", {"seed": 5}),
     ],
@@ -288,7 +312,7 @@ def test_every_setting_changes_the_result(digits, plain_results, attack, change)
     assert measured(evaluate(digits.under_test(), named(digits), config)) != plain_results[attack]
 
 
-SETTINGS = DIGITS.replace(steps=3, epsilon=0.12)
+SETTINGS = DIGITS.replace(steps=3, apgd_steps=5, epsilon=0.12)
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +321,7 @@ def plain_results(digits):
         name: measured(
             evaluate(digits.under_test(), named(digits), SETTINGS.replace(attacks=(name,)))
         )
-        for name in ("fgsm", "pgd", "noise")
+        for name in ("fgsm", "pgd", "noise", "mim", "apgd_ce", "apgd_dlr", "apgd_t")
     }
 
 
@@ -422,7 +446,7 @@ def test_settings_that_cannot_be_meant_are_named(change, words):
 
 def test_epsilons_of_other_norms_may_exceed_the_range():
     config = CONFIG.replace(clip_value_min=0.0, clip_value_max=1.0, norm=NormType.L2, epsilon=2.0)
-    assert config.attacks == tuple(AttackName)
+    assert config.epsilons == (2.0,)
 
 
 def test_a_missing_signature_is_inconclusive_with_its_cure(export):

@@ -1,0 +1,69 @@
+"""Applying an attack to a classifier: to the label's loss, or to one target after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from nsl_tfx.attacks import Loss, Structure
+from nsl_tfx.attacks.attack import where_example
+from nsl_tfx.lib.norms import GENERATOR
+from nsl_tfx.robustness.suite import PlannedAttack
+
+Predict = Callable[[Structure], tf.Tensor]
+"""From the attacked features, name to `[batch, ...]`, to logits `[batch, classes]`."""
+
+
+def apply_attack(
+    planned: PlannedAttack, predict: Predict, x: Structure, labels: tf.Tensor, seed: tf.Tensor
+) -> Structure:
+    """Returns the attacked features.
+
+    Args:
+        planned: The attack, and what it raises.
+        predict: The model.
+        x: The features to attack, name to `[batch, ...]`.
+        labels: `[batch]`; whatever else the model says counts as fooled.
+        seed: Two integers that fix every random draw.
+    """
+
+    def loss_of(score: Callable[[tf.Tensor], tf.Tensor]) -> Loss:
+        def loss(moved: Structure) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = predict(moved)
+            return score(logits), tf.argmax(logits, axis=1) != labels
+
+        return loss
+
+    if planned.targeted_loss is None:
+        return planned.attack(loss_of(lambda logits: planned.loss(logits, labels)), x, seed=seed)
+    targeted = planned.targeted_loss
+    logits = predict(x)
+    count = tf.minimum(planned.targets, tf.shape(logits)[1] - 1)
+    targets = tf.cast(_likeliest_others(logits, labels, count), labels.dtype)
+
+    def attack_next(i: tf.Tensor, best: Structure, fooled: tf.Tensor) -> tuple[Any, ...]:
+        target = targets[:, i]
+        found = planned.attack(
+            loss_of(lambda logits: targeted(logits, labels, target)),
+            x,
+            seed=tf.random.fold_in(seed, i, GENERATOR),
+        )
+        kept = {name: where_example(fooled, best[name], found[name]) for name in x}
+        return i + 1, kept, fooled | (tf.argmax(predict(found), axis=1) != labels)
+
+    # A loop of the graph: each target written out would be traced anew.
+    _, best, _ = tf.while_loop(
+        lambda *_: True,
+        attack_next,
+        (tf.constant(0), x, tf.argmax(logits, axis=1) != labels),
+        maximum_iterations=count,
+    )
+    return best
+
+
+def _likeliest_others(logits: tf.Tensor, labels: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Returns the classes of the largest logits but the label's, `[batch, count]`."""
+    own = tf.one_hot(labels, tf.shape(logits)[1], dtype=tf.bool, on_value=True, off_value=False)
+    return tf.math.top_k(tf.where(own, logits.dtype.min, logits), count).indices
