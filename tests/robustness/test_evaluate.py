@@ -69,6 +69,22 @@ def test_targets_find_the_exact_accuracy_of_a_linear_model(linear, epsilon):
     assert (found <= at_most).all()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["apgd_dlr", "apgd_t"])
+def test_a_ratio_of_logits_sees_through_a_sure_model(digits, name):
+    """Factors of the logits take cross-entropy's slope away; to their ratio they are nothing."""
+    config = DIGITS.replace(attacks=("pgd", name), apgd_steps=20)
+    plain, sure = (
+        evaluate(digits.under_test(lambda x, k=k: k * digits.logits(x)), digits.data(), config)
+        for k in (1.0, 256.0)
+    )
+    by_slope, by_ratio = (
+        [result.model.attacks[i].accuracy.value for result in (plain, sure)] for i in (0, 1)
+    )
+    assert by_slope[1] > by_slope[0] + 0.2
+    assert by_ratio[1] == by_ratio[0] <= by_slope[0] + 0.02
+
+
 def test_two_linear_classes_are_attacked_optimally():
     rng = np.random.default_rng(3)
     from_zero = rng.normal(size=(6, 1)).astype(np.float32)
