@@ -44,7 +44,8 @@ class Attack(Config):
             loss: The loss to raise. Where it also says which examples are fooled, an example stops
                 moving at the first point that fools.
             x: Name to `[batch, ...]`.
-            seed: Two integers that fix every random draw.
+            seed: Two integers that fix every random draw, or two for each example: what it then
+                draws does not depend on the batch.
 
         Returns:
             The same structure. Every example lies in the ball, and in the box where `x` does, and

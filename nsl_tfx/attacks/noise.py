@@ -10,6 +10,7 @@ import tensorflow as tf
 from nsl_tfx.attacks.attack import Attack, Best, Loss, value_and_fooled
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib import norms
+from nsl_tfx.lib.draws import split_seed
 from nsl_tfx.lib.perturbation import Structure
 
 
@@ -28,8 +29,7 @@ class Noise(Attack):
 
     def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
         """Returns the worst point of all draws; see `Attack`."""
-        key = tf.convert_to_tensor(seed, tf.int32)
-        seeds = tf.random.split(key, self.draws, norms.GENERATOR)
+        seeds = split_seed(seed, self.draws)
 
         def draw(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
             delta = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])

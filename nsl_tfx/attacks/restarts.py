@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nsl_tfx.attacks.attack import Attack, Best, Loss
 from nsl_tfx.configs.base import bounded
-from nsl_tfx.lib import norms
+from nsl_tfx.lib.draws import split_seed
 from nsl_tfx.lib.perturbation import Structure
 
 
@@ -32,8 +32,7 @@ class RestartedAttack(Attack, abc.ABC):
         best = self.climb(loss, x, x, Best.at(loss, x))
         if self.restarts == 0:
             return best.x
-        key = tf.convert_to_tensor(seed, tf.int32)
-        seeds = tf.random.split(key, self.restarts, norms.GENERATOR)
+        seeds = split_seed(seed, self.restarts)
 
         def restart(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
             start = self.region.random_point(x, self.epsilon, seeds[i])

@@ -26,8 +26,8 @@ from nsl_tfx.keras.model_wrapper import ModelWrapper
 from nsl_tfx.keras.replica_share import count_replicas
 from nsl_tfx.keras.term_strength import TermStrength
 from nsl_tfx.lib.adversarial_neighbor import climb
+from nsl_tfx.lib.draws import fold_in, split_seed
 from nsl_tfx.lib.features import Features, batch_size
-from nsl_tfx.lib.norms import GENERATOR
 from nsl_tfx.lib.perturbation import Region, Structure
 
 TERMS = ("graph", "adversarial", "virtual_adversarial", "trades")
@@ -334,9 +334,8 @@ class RegularizedModel(ModelWrapper):
         """
         step = tf.cast(self.optimizer.iterations, tf.int32)
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        key = tf.random.fold_in(tf.stack([self._noise_seed, step]), replica, GENERATOR)
-        seeds = tf.unstack(tf.random.split(key, len(TERMS), GENERATOR))
-        return dict(zip(TERMS, seeds, strict=True))
+        key = fold_in(tf.stack([self._noise_seed, step]), replica)
+        return dict(zip(TERMS, tf.unstack(split_seed(key, len(TERMS))), strict=True))
 
     def _movable(self, own: Any, on: set[str]) -> Features:
         """Takes the input apart into what may be perturbed and what may not."""

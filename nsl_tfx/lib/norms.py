@@ -14,10 +14,8 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.configs import NormType
+from nsl_tfx.lib import draws
 from nsl_tfx.lib.casting import expand_like, flatten_rows, to_dtype, wide_dtype
-
-# XLA would choose another generator than TensorFlow, and so another point for the same seed.
-GENERATOR = "philox"
 
 
 def normalize(tensor: tf.Tensor, norm_type: NormType | str, epsilon: float = 1e-6) -> tf.Tensor:
@@ -130,7 +128,8 @@ def random_in_norm_ball(
         tensor_structure: A structure that gives shapes and dtypes.
         radius: Radius of the ball.
         norm_type: The ball's norm.
-        seed: Two integers; the same seed gives the same point, under XLA too. Random when None.
+        seed: Two integers, or two for each example; the same seed gives the same point, under XLA
+            too. Random when None.
 
     Returns:
         The same structure.
@@ -142,20 +141,16 @@ def random_in_norm_ball(
     if norm_type is NormType.INFINITY:
         points = [radius * _uniform(t, s) for t, s in zip(flat, seeds, strict=False)]
         return pack(points)
-    rows = tf.shape(flat[0])[:1]
-    uniform = tf.random.stateless_uniform(rows, seeds[-1], minval=1e-30, alg=GENERATOR)
-    exponential = tf.cast(-tf.math.log(uniform), flat[0].dtype)
+    rows = tf.zeros(tf.shape(flat[0])[:1])
+    exponential = tf.cast(-tf.math.log1p(-draws.uniform(rows, seeds[-1])), flat[0].dtype)
     if norm_type is NormType.L2:
-        draws = [
-            tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype, alg=GENERATOR)
-            for t, s in zip(flat, seeds, strict=False)
-        ]
+        drawn = [draws.normal(t, s) for t, s in zip(flat, seeds, strict=False)]
         # The density exp(-x^2/2) goes with an exponential variable of mean 2.
-        norm = tf.sqrt(tf.square(_example_norm(draws, norm_type)) + 2 * exponential)
+        norm = tf.sqrt(tf.square(_example_norm(drawn, norm_type)) + 2 * exponential)
     else:
-        draws = [_laplace(t, s) for t, s in zip(flat, seeds, strict=False)]
-        norm = _example_norm(draws, norm_type) + exponential
-    points = [draw * expand_like(radius / norm, draw) for draw in draws]
+        drawn = [_laplace(t, s) for t, s in zip(flat, seeds, strict=False)]
+        norm = _example_norm(drawn, norm_type) + exponential
+    points = [draw * expand_like(radius / norm, draw) for draw in drawn]
     return pack(points)
 
 
@@ -164,7 +159,8 @@ def random_normal(tensors: Mapping[str, tf.Tensor], seed: Any = None) -> dict[st
 
     Args:
         tensors: Give shapes and dtypes, by name.
-        seed: Two integers; the same seed gives the same draws, under XLA too. Random when None.
+        seed: Two integers, or two for each example; the same seed gives the same draws, under XLA
+            too. Random when None.
 
     Example:
         >>> x = {"x": tf.zeros([2, 3])}
@@ -172,10 +168,7 @@ def random_normal(tensors: Mapping[str, tf.Tensor], seed: Any = None) -> dict[st
         True
     """
     seeds = _split_seed(seed, len(tensors))
-    return {
-        name: tf.random.stateless_normal(tf.shape(t), s, dtype=t.dtype, alg=GENERATOR)
-        for (name, t), s in zip(tensors.items(), seeds, strict=True)
-    }
+    return {name: draws.normal(t, s) for (name, t), s in zip(tensors.items(), seeds, strict=True)}
 
 
 def _unpack(structure: Any) -> tuple[list[tf.Tensor], Callable[[list[tf.Tensor]], Any]]:
@@ -228,15 +221,11 @@ def _shrink_to_l1_ball(tensors: list[tf.Tensor], radius: tf.Tensor) -> list[tf.T
 
 
 def _split_seed(seed: Any, count: int) -> list[tf.Tensor]:
-    if seed is None:
-        seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
-    return tf.unstack(tf.random.split(tf.convert_to_tensor(seed, tf.int32), count, GENERATOR))
+    return tf.unstack(draws.split_seed(draws.random_seed() if seed is None else seed, count))
 
 
 def _uniform(tensor: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    return tf.random.stateless_uniform(
-        tf.shape(tensor), seed, minval=-1, maxval=1, dtype=tensor.dtype, alg=GENERATOR
-    )
+    return 2 * draws.uniform(tensor, seed) - 1
 
 
 def _laplace(tensor: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

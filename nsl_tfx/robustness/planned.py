@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from nsl_tfx.attacks import Loss, Structure
 from nsl_tfx.attacks.attack import where_example
-from nsl_tfx.lib.norms import GENERATOR
+from nsl_tfx.lib.draws import fold_in
 from nsl_tfx.robustness.suite import PlannedAttack
 
 Predict = Callable[[Structure], tf.Tensor]
@@ -26,7 +26,7 @@ def apply_attack(
         predict: The model.
         x: The features to attack, name to `[batch, ...]`.
         labels: `[batch]`; whatever else the model says counts as fooled.
-        seed: Two integers that fix every random draw.
+        seed: Two integers, or two for each example, that fix every random draw.
     """
 
     def loss_of(score: Callable[[tf.Tensor], tf.Tensor]) -> Loss:
@@ -48,7 +48,7 @@ def apply_attack(
         found = planned.attack(
             loss_of(lambda logits: targeted(logits, labels, target)),
             x,
-            seed=tf.random.fold_in(seed, i, GENERATOR),
+            seed=fold_in(seed, i),
         )
         kept = {name: where_example(fooled, best[name], found[name]) for name in x}
         return i + 1, kept, fooled | (tf.argmax(predict(found), axis=1) != labels)

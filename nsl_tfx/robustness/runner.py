@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -70,6 +71,7 @@ class Runner:
         self._attacked = features
         self._size = model.batch_size or min(batch_size, len(examples))
         self._traced: dict[str, Any] = {}
+        self._seeds = content_seeds([examples.features[name] for name in model.inputs])
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Returns `[rows, classes]`."""
@@ -107,16 +109,17 @@ class Runner:
         Args:
             planned: The attack.
             rows: Row numbers, at least one.
-            seed: Fixes the random draws, together with the rows' batch.
+            seed: Fixes the random draws, together with the rows' content.
         """
         adversarial: dict[str, list[NDArray[Any]]] = {name: [] for name in self._attacked}
         scores: list[NDArray[Any]] = []
         # The settings are constants of the graph.
         key = f"{type(planned.attack).__name__} {json.dumps(planned.settings)}"
-        for number, (batch, count) in enumerate(self._cut(rows)):
-            state = np.random.SeedSequence([*seed, number]).generate_state(2)
+        for batch, count in self._cut(rows):
             moving, still = self._split(self._inputs(batch))
-            arguments = (moving, still, self._labels(batch), tf.constant(state.view(np.int32)))
+            # By row, so that what is found does not depend on the batches.
+            seeds = self._seeds[batch] ^ np.random.SeedSequence(seed).generate_state(2)
+            arguments = (moving, still, self._labels(batch), tf.constant(seeds.view(np.int32)))
             found = self._trace(key, self._apply(planned), *arguments)(*arguments)
             for name, value in found.items():
                 adversarial[name].append(value[:count].numpy())
@@ -184,6 +187,24 @@ class Runner:
     def _split(self, inputs: dict[str, tf.Tensor]) -> tuple[Any, Any]:
         moving = {name: inputs[name] for name in self._attacked}
         return moving, {name: value for name, value in inputs.items() if name not in moving}
+
+
+def content_seeds(columns: list[NDArray[Any]]) -> NDArray[np.uint32]:
+    """Returns two numbers for each row, `[rows, 2]`, that its content decides about.
+
+    Example:
+        >>> a, b, c = content_seeds([np.array([[1.0], [2.0], [1.0]])]).tolist()
+        >>> a == c, a == b
+        (True, False)
+    """
+    # Of text an array holds but the places in memory.
+    plain = [column.astype("S") if column.dtype.kind in "OU" else column for column in columns]
+    rows = [np.ascontiguousarray(column).reshape(len(column), -1) for column in plain]
+    digests = b"".join(
+        hashlib.blake2b(b"".join(column[row].tobytes() for column in rows), digest_size=8).digest()
+        for row in range(len(rows[0]))
+    )
+    return np.frombuffer(digests, "<u4").reshape(-1, 2).astype(np.uint32)
 
 
 def is_right(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -182,6 +182,21 @@ def test_the_seed_changes_what_is_random(name):
     assert np.any(first != second)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("name", ["pgd_restarts", "apgd_restarts", "noise", "noise_inside"])
+def test_seeds_of_rows_do_not_depend_on_the_batch(name, norm):
+    x = make_input()
+    seeds = np.random.default_rng(0).integers(-(2**31), 2**31, (6, 2), dtype=np.int32)
+    some = np.array([4, 1, 5])
+    attack = ATTACKS[name](norm=norm)
+    whole = attack(wavy, x, seed=seeds)
+    part = attack(wavy, {k: tf.gather(v, some) for k, v in x.items()}, seed=seeds[some])
+    for k in x:
+        np.testing.assert_allclose(part[k], tf.gather(whole[k], some), atol=1e-6)
+    other = attack(wavy, x, seed=seeds + 1)
+    assert np.any(other["a"] != whole["a"])
+
+
 def test_restarts_never_lose():
     x = make_input()
     alone = wavy(PGD(epsilon=EPSILON, steps=8)(wavy, x))

@@ -12,6 +12,7 @@ from nsl_tfx.attacks import FGSM
 from nsl_tfx.configs import NormType, RobustnessConfig
 from nsl_tfx.robustness import ModelUnderTest, Verdict, evaluate
 from nsl_tfx.robustness import measure as measure_module
+from nsl_tfx.robustness.runner import content_seeds
 from nsl_tfx.robustness.suite import PlannedAttack
 
 CONFIG = RobustnessConfig(
@@ -361,6 +362,29 @@ def test_batches_do_not_matter_where_nothing_is_drawn(digits):
     in_batches = tf.data.Dataset.from_tensor_slices(digits.data()).batch(33)
     parts = evaluate(digits.under_test(), in_batches, config.replace(batch_size=64))
     assert (whole.model.rows.smallest_epsilon == parts.model.rows.smallest_epsilon).all()
+
+
+@pytest.mark.slow
+def test_batches_do_not_matter_where_each_row_draws_for_itself(digits):
+    config = DIGITS.replace(attacks=("noise", "pgd", "apgd_t"), restarts=2, apgd_restarts=1)
+    config = config.replace(steps=5, apgd_steps=5, epsilon=0.12)
+    whole = evaluate(digits.under_test(), digits.data(), config).model
+    parts = evaluate(digits.under_test(), digits.data(), config.replace(batch_size=64)).model
+    for name, fooled in whole.rows.fooled_by.items():
+        np.testing.assert_array_equal(parts.rows.fooled_by[name], fooled)
+
+
+def test_the_content_of_a_row_decides_about_its_draws():
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    words = np.array([b"a", b"b", b"a", b"c", b"a"], object)
+    seeds = content_seeds([x, words])
+    assert seeds.shape == (5, 2)
+    assert len(np.unique(seeds, axis=0)) == 5
+    order = [3, 0, 4]
+    np.testing.assert_array_equal(content_seeds([x[order], words[order].copy()]), seeds[order])
+    changed = words.copy()
+    changed[1] = b"z"
+    assert (content_seeds([x, changed]) != seeds).any(axis=1).tolist() == [0, 1, 0, 0, 0]
 
 
 def test_a_model_of_fixed_batch_size_is_fed_that_many(digits):
