@@ -10,6 +10,7 @@ from nsl_tfx.attacks.fgsm import FGSM
 from nsl_tfx.attacks.mim import MIM
 from nsl_tfx.attacks.noise import Noise
 from nsl_tfx.attacks.pgd import PGD
+from nsl_tfx.attacks.square import Square
 from nsl_tfx.lib.perturbation import Structure
 
-__all__ = ["APGD", "FGSM", "MIM", "PGD", "Attack", "Loss", "Noise", "Structure"]
+__all__ = ["APGD", "FGSM", "MIM", "PGD", "Attack", "Loss", "Noise", "Square", "Structure"]

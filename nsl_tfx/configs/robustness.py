@@ -15,7 +15,8 @@ class AttackName(Choice):
     is a broken one. `FGSM` is one gradient step, `PGD` many, `MIM` many along their average.
     `APGD_CE`, `APGD_DLR` and `APGD_T` choose the length of their steps by themselves; the last two
     see through a model that is only very sure, and `APGD_T`, which tries one target after the
-    other, is the strongest.
+    other, is the strongest. `SQUARE` searches at random and needs no gradient either; in the
+    infinity norm alone.
     """
 
     NOISE = "noise"
@@ -25,6 +26,7 @@ class AttackName(Choice):
     APGD_CE = "apgd_ce"
     APGD_DLR = "apgd_dlr"
     APGD_T = "apgd_t"
+    SQUARE = "square"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +52,7 @@ class RobustnessConfig(Config):
         apgd_steps: Gradient steps of APGD from each start.
         apgd_restarts: Random starts of APGD, besides the start at the example itself.
         apgd_targets: How many other classes APGD_T tries to reach, the likeliest first.
+        square_queries: How often the square attack asks the model about each example.
         noise_draws: Random points that the noise attack tries for each example.
         min_accuracy: Bless only if the clean accuracy's lower bound reaches this.
         min_robust_accuracy: Bless only if the robust accuracy's lower bound reaches this.
@@ -86,6 +89,7 @@ class RobustnessConfig(Config):
     apgd_steps: int = bounded(100, ge=1, unit="gradient steps")
     apgd_restarts: int = bounded(0, ge=0, unit="random starts")
     apgd_targets: int = bounded(9, ge=1, unit="classes")
+    square_queries: int = bounded(5000, ge=1, unit="calls of the model")
     noise_draws: int = bounded(20, ge=1, unit="random points")
     min_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
     min_robust_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
@@ -119,6 +123,11 @@ class RobustnessConfig(Config):
             raise ValueError(
                 "Expected RobustnessConfig.curve > 0 (input units) throughout; the clean accuracy "
                 f"is measured anyway. Received: curve={list(self.curve)}."
+            )
+        if AttackName.SQUARE in self.attacks and self.norm is not NormType.INFINITY:
+            raise ValueError(
+                "Expected RobustnessConfig.norm 'infinity' with attack 'square', which searches "
+                f"that ball's corners. Received: norm={self.norm.value!r}."
             )
         self._check_range()
         low, high = self.min_robust_accuracy, self.min_accuracy

@@ -30,6 +30,8 @@ MAX_DEAD_GRADIENT_SHARE = 0.05
 MIN_NOISE_EXCESS = 0.01
 # On honest models one step was seen to break up to 1.6 points that many steps miss.
 MIN_STEP_EXCESS = 0.02
+# On an honest network, against cross-entropy and ratio together, 1.8 points were seen.
+MIN_BLACK_BOX_EXCESS = 0.03
 SIGNIFICANCE = 0.05
 
 
@@ -183,6 +185,25 @@ def check_noise(noise: NDArray[np.bool_], gradient: NDArray[np.bool_]) -> Check:
         f"{seen} Random noise misleads the model where gradient attacks fail: the gradients do not "
         "lead to the model's mistakes (masked gradients), and the true robustness is lower than "
         "measured.",
+    )
+
+
+def check_black_box(square: NDArray[np.bool_], gradient: NDArray[np.bool_]) -> Check:
+    """C7: a search without gradients misleads less often than attacks that know them.
+
+    Args:
+        square: `[examples]` bool, misled by the square attack.
+        gradient: `[examples]` bool, misled by any gradient attack.
+    """
+    excess = compare_paired(square, gradient)
+    seen = _seen(excess.only_first, "random squares", excess.only_second, "gradients", excess.total)
+    low, _ = wilson_interval(excess.only_first, max(excess.total, 1), 0.95)
+    return _check(
+        "C7 gradients beat random search",
+        float(low) <= MIN_BLACK_BOX_EXCESS,
+        seen,
+        f"{seen} A search that sees no gradient misleads the model where gradient attacks fail: "
+        "they are too weak (add apgd_t), or the gradients do not lead to the model's mistakes.",
     )
 
 

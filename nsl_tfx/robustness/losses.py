@@ -21,6 +21,16 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
 
+def difference_of_logits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """How far the label's logit is below the largest other one.
+
+    Example:
+        >>> float(difference_of_logits(tf.constant([[3.0, 1.0, 2.0]]), [0])[0])
+        -1.0
+    """
+    return _largest_other(logits, labels) - _of(logits, labels)
+
+
 def difference_of_logits_ratio(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """How far the label's logit is below the largest other one, as a share of the spread.
 
@@ -34,9 +44,7 @@ def difference_of_logits_ratio(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tenso
         [-0.5, -0.5]
     """
     top = _largest(logits, 3)
-    return (_largest_other(logits, labels) - _of(logits, labels)) / _spread(
-        logits, 3, top[:, 0] - top[:, -1]
-    )
+    return difference_of_logits(logits, labels) / _spread(logits, 3, top[:, 0] - top[:, -1])
 
 
 def targeted_difference_of_logits_ratio(

@@ -189,9 +189,13 @@ class _Measurement:
                     by_name[AttackName.FGSM][correct], by_name[AttackName.PGD][correct]
                 )
             )
+        union = np.any(gradient, axis=0)
         if AttackName.NOISE in by_name:
-            union = np.any(gradient, axis=0)
             found.append(checks.check_noise(by_name[AttackName.NOISE][correct], union[correct]))
+        if AttackName.SQUARE in by_name:
+            found.append(
+                checks.check_black_box(by_name[AttackName.SQUARE][correct], union[correct])
+            )
         found.append(self._check_full_range())
         return found
 

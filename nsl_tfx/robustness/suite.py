@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Attack, Noise
+from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Attack, Noise, Square
 from nsl_tfx.configs import AttackName, NormType, RobustnessConfig
 from nsl_tfx.robustness.losses import (
     LossOfLogits,
     TargetedLossOfLogits,
     cross_entropy,
+    difference_of_logits,
     difference_of_logits_ratio,
     targeted_difference_of_logits_ratio,
 )
 
-GRADIENT_FREE = frozenset({AttackName.NOISE})
+GRADIENT_FREE = frozenset({AttackName.NOISE, AttackName.SQUARE})
 """The attacks that work on a model without gradients."""
 
 
@@ -61,6 +62,8 @@ def make_attack(name: AttackName, config: RobustnessConfig, epsilon: float) -> P
     }
     if name is AttackName.NOISE:
         return PlannedAttack(Noise(draws=config.noise_draws, **threat))
+    if name is AttackName.SQUARE:
+        return PlannedAttack(Square(queries=config.square_queries, **threat), difference_of_logits)
     if name is AttackName.FGSM:
         return PlannedAttack(FGSM(**threat))
     if name is AttackName.MIM:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Noise
+from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Noise, Square
 
 NORMS = ["infinity", "l2", "l1"]
 EPSILON = 0.3
@@ -15,6 +15,7 @@ ATTACKS = {
     "mim": lambda **kw: MIM(**{"epsilon": EPSILON, "steps": 4, **kw}),
     "apgd": lambda **kw: APGD(**{"epsilon": EPSILON, "steps": 6, **kw}),
     "apgd_restarts": lambda **kw: APGD(**{"epsilon": EPSILON, "steps": 4, "restarts": 1, **kw}),
+    "square": lambda **kw: Square(**{"epsilon": EPSILON, "queries": 8, **kw}),
     "noise": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, **kw}),
     "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, "boundary": False, **kw}),
 }
@@ -48,12 +49,15 @@ def delta_norm(x, adversarial, norm):
     return np.linalg.norm(rows, {"infinity": np.inf, "l2": 2, "l1": 1}[norm], axis=1)
 
 
-@pytest.fixture(params=ATTACKS)
-def attack(request):
-    return ATTACKS[request.param]
+CASES = {
+    f"{name}-{norm}": (attack, norm)
+    for name, attack in ATTACKS.items()
+    for norm in NORMS
+    if name != "square" or norm == "infinity"
+}
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("attack", "norm"), CASES.values(), ids=CASES)
 class TestEveryAttack:
     def test_stays_in_the_ball(self, attack, norm):
         x = make_input()
@@ -175,20 +179,26 @@ def test_each_setting_of_noise_changes_the_result(changes):
     assert np.any(plain != Noise(epsilon=EPSILON, **changes)(wavy, x)["a"].numpy())
 
 
-@pytest.mark.parametrize("name", ["pgd_restarts", "noise_inside"])
+@pytest.mark.parametrize("name", ["pgd_restarts", "noise_inside", "square"])
 def test_the_seed_changes_what_is_random(name):
     x = make_input()
     first, second = (ATTACKS[name]()(wavy, x, seed=(0, s))["a"].numpy() for s in range(2))
     assert np.any(first != second)
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", ["pgd_restarts", "apgd_restarts", "noise", "noise_inside"])
-def test_seeds_of_rows_do_not_depend_on_the_batch(name, norm):
+RANDOM = ["pgd_restarts", "apgd_restarts", "noise", "noise_inside", "square"]
+
+
+@pytest.mark.parametrize(
+    ("attack", "norm"),
+    [case for key, case in CASES.items() if key.partition("-")[0] in RANDOM],
+    ids=[key for key in CASES if key.partition("-")[0] in RANDOM],
+)
+def test_seeds_of_rows_do_not_depend_on_the_batch(attack, norm):
     x = make_input()
     seeds = np.random.default_rng(0).integers(-(2**31), 2**31, (6, 2), dtype=np.int32)
     some = np.array([4, 1, 5])
-    attack = ATTACKS[name](norm=norm)
+    attack = attack(norm=norm)
     whole = attack(wavy, x, seed=seeds)
     part = attack(wavy, {k: tf.gather(v, some) for k, v in x.items()}, seed=seeds[some])
     for k in x:
@@ -215,6 +225,8 @@ def test_restarts_never_lose():
         (lambda: PGD(epsilon=1, step_size=-1), "step_size >= 0"),
         (lambda: Noise(epsilon=1, draws=0), "draws >= 1"),
         (lambda: FGSM(epsilon=1, norm="l7"), "'infinity'"),
+        (lambda: Square(epsilon=1, norm="l2"), "Square.norm to be 'infinity'.*'l2'"),
+        (lambda: Square(epsilon=1, share=0.0), "share > 0"),
     ],
 )
 def test_a_wrong_setting_is_named(make, message):

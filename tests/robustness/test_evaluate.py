@@ -193,6 +193,18 @@ def test_a_planted_defect_is_inconclusive_for_its_own_reason(digits, name):
     assert words in result.reason
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("ripple", "passed"), [(0.0, True), (0.1, False)])
+def test_random_search_sees_what_gradients_hide(digits, ripple, passed):
+    """The derivative of a ripple that hardly moves the logits hides the digit's."""
+    model = digits.under_test(lambda x: digits.logits(x + ripple * tf.sin(3000 * x) / 10))
+    config = DIGITS.replace(attacks=("pgd", "square"), square_queries=300)
+    result = evaluate(model, digits.data(), config)
+    (check,) = [c for c in result.model.checks if c.name.startswith("C7")]
+    assert check.passed is passed, check.message
+    assert (result.verdict is Verdict.PASS) is passed
+
+
 def test_a_threshold_that_is_missed_fails_whatever_the_checks_say(digits):
     model = digits.under_test(lambda x: 30 * digits.logits(x))
     result = evaluate(model, digits.data(), QUICK.replace(min_robust_accuracy=0.95))
@@ -319,6 +331,7 @@ def test_the_same_settings_give_the_same_result(digits):
         ("apgd_ce", {"apgd_restarts": 2}),
         ("apgd_dlr", {"apgd_steps": 1}),
         ("apgd_t", {"apgd_targets": 1}),
+        ("square", {"square_queries": 5}),
         ("noise", {"noise_draws": 1}),
         ("noise", {"seed": 5}),
     ],
@@ -329,7 +342,10 @@ def test_every_setting_changes_the_result(digits, plain_results, attack, change)
     assert measured(evaluate(digits.under_test(), named(digits), config)) != plain_results[attack]
 
 
-SETTINGS = DIGITS.replace(steps=3, apgd_steps=5, epsilon=0.12)
+SETTINGS = DIGITS.replace(steps=3, apgd_steps=5, square_queries=40, epsilon=0.12)
+
+
+ATTACKS = ("fgsm", "pgd", "noise", "mim", "apgd_ce", "apgd_dlr", "apgd_t", "square")
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +354,7 @@ def plain_results(digits):
         name: measured(
             evaluate(digits.under_test(), named(digits), SETTINGS.replace(attacks=(name,)))
         )
-        for name in ("fgsm", "pgd", "noise", "mim", "apgd_ce", "apgd_dlr", "apgd_t")
+        for name in ATTACKS
     }
 
 
