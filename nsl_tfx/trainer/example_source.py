@@ -19,6 +19,10 @@ Columns = dict[str, tf.Tensor]
 """Name of a feature to its values, `[examples, *shape]`."""
 
 _ROWS_AT_ONCE = 1024
+# What TensorFlow's errors say of itself, in one release or another.
+_WHERE_IN_TENSORFLOW = re.compile(
+    r"\{\{.*?\}\} ?|Name: <unknown>, |Error in user-defined function .*? with iterator: \S+: "
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +79,7 @@ class ExampleSource:
                         f"Expected gzipped files to end in .gz, and no others. Received: {file}. "
                         "Rename it."
                     )
-        reason = re.sub(r"\{\{.*?\}\} ?|Name: <unknown>, ", "", error.message).splitlines()[0]
+        reason = _WHERE_IN_TENSORFLOW.sub("", error.message).splitlines()[0]
         return ValueError(
             f"Expected examples that the schema describes. Received in {', '.join(self.files[:3])}"
             f"{' and others' if self.files[3:] else ''}: {reason} Give Trainer the Schema that was "

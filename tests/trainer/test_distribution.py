@@ -119,7 +119,9 @@ def test_two_workers_export_what_one_does(fn_args, config, tmp_path):
     assert (chief / "saved_model.pb").exists()
     assert not list(other.iterdir())
     # What either of them had only for a while: backups, probes, and the export that none asked for.
-    assert not [path for folder in environments for path in Path(folder["TMPDIR"]).iterdir()]
+    left = {path.name for folder in environments for path in Path(folder["TMPDIR"]).iterdir()}
+    # TensorFlow's, of functions that it translates.
+    assert left <= {"__pycache__"}
     assert not [name for name in os.listdir(chief) if name.startswith(".")]
     assert os.listdir(tmp_path / "runs") == ["1"]
     assert sorted(os.listdir(tmp_path / "runs" / "1")) == ["history.csv", "logs"]
