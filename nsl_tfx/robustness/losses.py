@@ -56,7 +56,7 @@ def targeted_difference_of_logits_ratio(
 
     Example:
         >>> logits = tf.constant([[3.0, 1.0, 2.0, 0.0]])
-        >>> float(targeted_difference_of_logits_ratio(logits, [0], [1])[0])
+        >>> round(float(targeted_difference_of_logits_ratio(logits, [0], [1])[0]), 6)
         -0.8
     """
     top = _largest(logits, 4)
