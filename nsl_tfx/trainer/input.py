@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -86,23 +86,37 @@ def training_batches(
     own = share.part_of(config.batch_size)
     label_weights = _weight_table(class_weights)
     first_pass, skipped = divmod(start.examples, source.rows or start.rows or start.examples + 1)
-    table, rows = source.table, source.rows
 
-    def make_batch(batch: tf.Tensor) -> Batch:
-        """Makes a batch of numbers of rows, or of records."""
-        if share.count > 1:
-            batch = batch[own]
-        if table is not None:
-            columns = {name: tf.gather(table[name], batch) for name in spec.training}
-        else:
-            columns = parse_examples(batch, spec.training)
+    def to_batch(columns: Columns) -> Batch:
         return _to_batch(columns, spec, config, label_weights)
 
-    # Records are shuffled while still serialized: they are smaller than their parsed form.
-    one_pass = pass_of_files(source.files, config) if rows is None else pass_of_rows(rows, config)
+    if source.table is None:
+        one_pass, finish = pass_of_files(source.files, config), _parsing(spec, to_batch)
+    else:
+        one_pass = pass_of_rows(source.rows or 0, config)
+        finish = _gathering(to_batch({name: source.table[name] for name in spec.training}))
+
+    def make_batch(batch: tf.Tensor) -> Batch:
+        return finish(batch[own] if share.count > 1 else batch)
+
     passes = tf.data.Dataset.counter(start=first_pass)
     batches = passes.flat_map(one_pass).skip(skipped).batch(config.batch_size, drop_remainder=True)
     return batches.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _parsing(
+    spec: ExampleSpec, to_batch: Callable[[Columns], Batch]
+) -> Callable[[tf.Tensor], Batch]:
+    """Returns what makes a batch of records.
+
+    They are shuffled while still serialized: smaller than their parsed form.
+    """
+    return lambda records: to_batch(parse_examples(records, spec.training))
+
+
+def _gathering(whole: Batch) -> Callable[[tf.Tensor], Batch]:
+    """Returns what makes a batch of numbers of rows, of one batch that holds all."""
+    return lambda rows: tf.nest.map_structure(lambda column: tf.gather(column, rows), whole)
 
 
 def validation_dataset(
