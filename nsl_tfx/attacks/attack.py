@@ -88,6 +88,29 @@ class Best:
         )
 
 
+def improve_repeatedly(count: int, best: Best, improve: Callable[[tf.Tensor, Best], Best]) -> Best:
+    """Returns the best point after so many tries.
+
+    Args:
+        count: How many.
+        best: The best point before.
+        improve: From the number of a try, from 0, and the best point so far to the better one.
+    """
+
+    def step(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
+        better = improve(i, Best(*so_far))
+        return i + 1, better.x, better.loss, better.fooled
+
+    # A loop of the graph: each try written out would be traced anew.
+    _, *found = tf.while_loop(
+        lambda *_: True,
+        step,
+        (tf.constant(0), best.x, best.loss, best.fooled),
+        maximum_iterations=count,
+    )
+    return Best(*found)
+
+
 def value_and_fooled(loss: Loss, x: Structure) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the loss and which examples are fooled; none where the loss does not say."""
     result = loss(x)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Attack, Best, Loss, value_and_fooled
+from nsl_tfx.attacks.attack import Attack, Best, Loss, improve_repeatedly, value_and_fooled
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib import norms
 from nsl_tfx.lib.draws import split_seed
@@ -31,20 +31,12 @@ class Noise(Attack):
         """Returns the worst point of all draws; see `Attack`."""
         seeds = split_seed(seed, self.draws)
 
-        def draw(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
+        def draw(i: tf.Tensor, best: Best) -> Best:
             delta = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])
             if self.boundary:
                 unit = norms.maximize_within_unit_norm(delta, self.norm, epsilon=1e-30)
                 delta = {name: self.epsilon * value for name, value in unit.items()}
             point = self.region.place(x, self.region.apply_mask(delta))
-            better = Best(*so_far).update(point, *value_and_fooled(loss, point))
-            return i + 1, better.x, better.loss, better.fooled
+            return best.update(point, *value_and_fooled(loss, point))
 
-        start = Best.at(loss, x)
-        _, found, _, _ = tf.while_loop(
-            lambda *_: True,
-            draw,
-            (tf.constant(0), start.x, start.loss, start.fooled),
-            maximum_iterations=self.draws,
-        )
-        return found
+        return improve_repeatedly(self.draws, Best.at(loss, x), draw).x

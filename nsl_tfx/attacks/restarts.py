@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Attack, Best, Loss
+from nsl_tfx.attacks.attack import Attack, Best, Loss, improve_repeatedly
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib.draws import split_seed
 from nsl_tfx.lib.perturbation import Structure
@@ -34,19 +34,11 @@ class RestartedAttack(Attack, abc.ABC):
             return best.x
         seeds = split_seed(seed, self.restarts)
 
-        def restart(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
+        def restart(i: tf.Tensor, best: Best) -> Best:
             start = self.region.random_point(x, self.epsilon, seeds[i])
-            better = self.climb(loss, x, start, Best(*so_far))
-            return i + 1, better.x, better.loss, better.fooled
+            return self.climb(loss, x, start, best)
 
-        # A loop of the graph: each start written out would be traced anew.
-        _, found, _, _ = tf.while_loop(
-            lambda *_: True,
-            restart,
-            (tf.constant(0), best.x, best.loss, best.fooled),
-            maximum_iterations=self.restarts,
-        )
-        return found
+        return improve_repeatedly(self.restarts, best, restart).x
 
     @abc.abstractmethod
     def climb(self, loss: Loss, x: Structure, start: Structure, best: Best) -> Best:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Attack, Best, Loss, value_and_fooled
+from nsl_tfx.attacks.attack import Attack, Best, Loss, improve_repeatedly, value_and_fooled
 from nsl_tfx.configs import NormType
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib import draws
@@ -67,8 +67,7 @@ class Square(Attack):
         names = list(x)
         shares = tf.constant(self._shares())
 
-        def query(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
-            best = Best(*so_far)
+        def query(i: tf.Tensor, best: Best) -> Best:
             key = draws.fold_in(seed, i + len(names))
 
             def change(name: str) -> Structure:
@@ -80,16 +79,9 @@ class Square(Attack):
                 i % len(names), [lambda name=name: change(name) for name in names]
             )
             point = self.region.place(x, delta)
-            better = best.update(point, *value_and_fooled(loss, point))
-            return i + 1, better.x, better.loss, better.fooled
+            return best.update(point, *value_and_fooled(loss, point))
 
-        _, found, _, _ = tf.while_loop(
-            lambda *_: True,
-            query,
-            (tf.constant(0), best.x, best.loss, best.fooled),
-            maximum_iterations=self.queries - 1,
-        )
-        return found
+        return improve_repeatedly(self.queries - 1, best, query).x
 
     def _shares(self) -> list[float]:
         """Returns the share of a square's area for each query, at the paper's pace."""

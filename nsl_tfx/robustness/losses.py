@@ -28,7 +28,7 @@ def difference_of_logits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         >>> float(difference_of_logits(tf.constant([[3.0, 1.0, 2.0]]), [0])[0])
         -1.0
     """
-    return _largest_other(logits, labels) - _of(logits, labels)
+    return tf.reduce_max(without_label(logits, labels), axis=1) - _of(logits, labels)
 
 
 def difference_of_logits_ratio(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -79,6 +79,7 @@ def _of(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     return tf.gather(logits, classes, axis=1, batch_dims=1)
 
 
-def _largest_other(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def without_label(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Returns the logits, the label's as low as there are numbers."""
     own = tf.one_hot(labels, tf.shape(logits)[1], dtype=tf.bool, on_value=True, off_value=False)
-    return tf.reduce_max(tf.where(own, logits.dtype.min, logits), axis=1)
+    return tf.where(own, logits.dtype.min, logits)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from nsl_tfx.attacks import Loss, Structure
 from nsl_tfx.attacks.attack import where_example
 from nsl_tfx.lib.draws import fold_in
+from nsl_tfx.robustness.losses import without_label
 from nsl_tfx.robustness.suite import PlannedAttack
 
 Predict = Callable[[Structure], tf.Tensor]
@@ -41,7 +42,8 @@ def apply_attack(
     targeted = planned.targeted_loss
     logits = predict(x)
     count = tf.minimum(planned.targets, tf.shape(logits)[1] - 1)
-    targets = tf.cast(_likeliest_others(logits, labels, count), labels.dtype)
+    likeliest = tf.math.top_k(without_label(logits, labels), count).indices
+    targets = tf.cast(likeliest, labels.dtype)
 
     def attack_next(i: tf.Tensor, best: Structure, fooled: tf.Tensor) -> tuple[Any, ...]:
         target = targets[:, i]
@@ -61,9 +63,3 @@ def apply_attack(
         maximum_iterations=count,
     )
     return best
-
-
-def _likeliest_others(logits: tf.Tensor, labels: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Returns the classes of the largest logits but the label's, `[batch, count]`."""
-    own = tf.one_hot(labels, tf.shape(logits)[1], dtype=tf.bool, on_value=True, off_value=False)
-    return tf.math.top_k(tf.where(own, logits.dtype.min, logits), count).indices
