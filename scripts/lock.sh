@@ -36,3 +36,6 @@ echo "locking TFX 1.16"
 lock_stack 1.16 3.10 3.12
 echo "locking TFX 1.21"
 lock_stack 1.21 3.11 3.14
+echo "locking Foolbox and ART, to compare with beside TFX 1.16's TensorFlow"
+compile --upgrade --only-binary :all: --python-version 3.10 requirements/attacks-peer.in \
+  -o requirements/attacks-peer.txt

@@ -22,7 +22,7 @@ def direct_requirements() -> set[str]:
 
 
 def test_every_lock_is_here():
-    names = ["build.txt", "peer.txt", "tfx-1.16.txt", "tfx-1.21.txt", "uv.txt"]
+    names = ["attacks-peer.txt", "build.txt", "peer.txt", "tfx-1.16.txt", "tfx-1.21.txt", "uv.txt"]
     assert [lock.name for lock in LOCKS] == names
 
 
