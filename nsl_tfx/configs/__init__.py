@@ -24,6 +24,7 @@ from nsl_tfx.configs.adversarial import (
     make_virtual_adv_reg_config,
 )
 from nsl_tfx.configs.augmentation import AugmentConfig, TieOrder
+from nsl_tfx.configs.corruption import SEVERITIES, CorruptionName, EditName, NeighborChange
 from nsl_tfx.configs.decay import DecayConfig, DecayType
 from nsl_tfx.configs.distance import (
     DEFAULT_DISTANCE_PARAMS,
@@ -74,12 +75,14 @@ __all__ = [
     "DEFAULT_DISTANCE_PARAMS",
     "LOGITS_DIVERGENCE",
     "NUM_NEIGHBORS_FEATURE",
+    "SEVERITIES",
     "AdvNeighborConfig",
     "AdvRegConfig",
     "AdvTargetConfig",
     "AdvTargetType",
     "AttackName",
     "AugmentConfig",
+    "CorruptionName",
     "DanglingIds",
     "DecayConfig",
     "DecayType",
@@ -87,6 +90,7 @@ __all__ = [
     "DistanceConfig",
     "DistanceType",
     "EarlyStoppingConfig",
+    "EditName",
     "EmbeddingModelConfig",
     "ExistingIds",
     "GraphBuilderConfig",
@@ -99,6 +103,7 @@ __all__ = [
     "IntegrationType",
     "InvalidEdges",
     "InvalidExamples",
+    "NeighborChange",
     "NormType",
     "Precision",
     "Reduction",

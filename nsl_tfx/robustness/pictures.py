@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import RobustnessConfig
+from nsl_tfx.robustness.images import as_image
 from nsl_tfx.robustness.result import Fragile
 
-_SMALLEST_SIDE = 4
 _MOST_CHANGES = 6
 
 
@@ -65,28 +64,6 @@ def draw(fragile: Fragile, config: RobustnessConfig) -> Picture:
                 _png(_two_colours(after - before)),
             )
     return Picture(fragile, changes=_largest_changes(fragile))
-
-
-def as_image(value: NDArray[Any]) -> NDArray[Any] | None:
-    """Returns a feature as `[height, width, 1 or 3]`, or None where it does not look like one.
-
-    Images are `[h, w]`, `[h, w, 1]`, `[h, w, 3]`, or flat with a square number of values.
-
-    Example:
-        >>> as_image(np.zeros(64)).shape
-        (8, 8, 1)
-        >>> as_image(np.zeros(5)) is None
-        True
-    """
-    value = np.asarray(value, np.float64)
-    side = math.isqrt(value.size)
-    if value.ndim == 1 and side >= _SMALLEST_SIDE and side * side == value.size:
-        return value.reshape(side, side, 1)
-    if value.ndim == 2 and min(value.shape) >= _SMALLEST_SIDE:
-        return value[:, :, None]
-    if value.ndim == 3 and min(value.shape[:2]) >= _SMALLEST_SIDE and value.shape[2] in (1, 3):
-        return value
-    return None
 
 
 def _range(
