@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
+from nsl_tfx.attacks.units import Units
 from nsl_tfx.configs import NormType
+from nsl_tfx.configs.arrays import check_numbers
 from nsl_tfx.configs.base import Config, bounded
 from nsl_tfx.lib.casting import expand_like
 from nsl_tfx.lib.perturbation import Region, Structure
 
 Loss = Callable[[Structure], Any]
 """Gives a loss `[batch]` to be raised, or a pair of it and a boolean `[batch]`: fooled or not."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Attack(Config):
-    """The threat model: what an attacker may do to an input.
-
-    Attributes:
-        epsilon: Radius of the ball around the input, in units of the input feature.
-        norm: The ball's norm, over all features of an example together.
-        clip_value_min: Lower bound of a valid feature; a number or tensor, or a dict of them by
-            feature name. Features without an entry are unbounded.
-        clip_value_max: Upper bound, likewise.
-        feature_mask: Multiplied with the gradient and with noise; 0 marks what never changes. A
-            number or tensor, or a dict of them by feature name.
-    """
-
-    epsilon: float = bounded(ge=0, unit="input units")
-    norm: NormType = NormType.INFINITY
-    clip_value_min: Any = None
-    clip_value_max: Any = None
-    feature_mask: Any = None
-
-    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
-        """Returns the input, moved to where the loss is higher.
-
-        Args:
-            loss: The loss to raise. Where it also says which examples are fooled, an example stops
-                moving at the first point that fools.
-            x: Name to `[batch, ...]`.
-            seed: Two integers that fix every random draw, or two for each example: what it then
-                draws does not depend on the batch.
-
-        Returns:
-            The same structure. Every example lies in the ball, and in the box where `x` does, and
-            its loss is at least the loss at `x`.
-        """
-        raise NotImplementedError
-
-    @property
-    def region(self) -> Region:
-        """Where the attacked input may lie."""
-        return Region(
-            radius=self.epsilon,
-            norm=self.norm,
-            low=self.clip_value_min,
-            high=self.clip_value_max,
-            mask=self.feature_mask,
-        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,6 +41,90 @@ class Best:
             {name: where_example(better, x[name], self.x[name]) for name in x},
             tf.where(better, loss, self.loss),
             self.fooled | fooled,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Attack(Config, abc.ABC):
+    """The threat model: what an attacker may do to an input.
+
+    Attributes:
+        epsilon: Radius of the ball around the input, in units of the input feature times `scale`.
+        norm: The ball's norm, over all features of an example together.
+        clip_value_min: Lower bound of a valid feature; a number or tensor, or a dict of them by
+            feature name. Features without an entry are unbounded.
+        clip_value_max: Upper bound, likewise.
+        feature_mask: Multiplied with the gradient and with noise; 0 marks what never changes. A
+            number or tensor, or a dict of them by feature name.
+        scale: How much a change of 1 within the ball is, in units of the input feature: the ball
+            reaches `epsilon * scale` along each element. In the forms of the mask; features without
+            an entry, and all of them when None, have 1. Elements of scale 0 never change.
+
+    Example:
+        >>> from nsl_tfx.attacks import FGSM
+        >>> x = {"age": tf.constant([[30.0]]), "height": tf.constant([[1.8]])}
+        >>> attack = FGSM(epsilon=0.1, scale={"age": 10.0})
+        >>> adversarial = attack(lambda x: x["age"][:, 0] + x["height"][:, 0], x)
+        >>> [round(float(value[0, 0]), 6) for value in adversarial.values()]
+        [31.0, 1.9]
+    """
+
+    epsilon: float = bounded(ge=0, unit="input units")
+    norm: NormType = NormType.INFINITY
+    clip_value_min: Any = None
+    clip_value_max: Any = None
+    feature_mask: Any = None
+    scale: Any = None
+
+    def check(self) -> None:
+        """Raises ValueError where a scale is negative or not finite."""
+        check_numbers(f"{type(self).__name__}.scale", self.scale, 0, sys.float_info.max)
+
+    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+        """Returns the input, moved to where the loss is higher.
+
+        Args:
+            loss: The loss to raise. Where it also says which examples are fooled, an example stops
+                moving at the first point that fools.
+            x: Name to `[batch, ...]`.
+            seed: Two integers that fix every random draw, or two for each example: what it then
+                draws does not depend on the batch.
+
+        Returns:
+            The same structure. Every example lies in the ball, and in the box where `x` does, and
+            its loss is at least the loss at `x`.
+        """
+        return self.find(loss, x, seed).x
+
+    def find(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Best:
+        """Returns the same point with the loss there, and which examples fooled on the way."""
+        if self.scale is None:
+            return self.search(loss, x, seed)
+        units = Units.around(x, self.scale, self.region)
+        attack = dataclasses.replace(
+            self,
+            scale=None,
+            clip_value_min=units.low,
+            clip_value_max=units.high,
+            feature_mask=units.mask,
+        )
+        middle = {name: tf.zeros_like(value) for name, value in x.items()}
+        best = attack.search(lambda moved: loss(units.point(moved)), middle, seed)
+        return dataclasses.replace(best, x=units.point(best.x))
+
+    @abc.abstractmethod
+    def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
+        """Returns what is found in a ball of radius `epsilon` in every direction; see `find`."""
+
+    @property
+    def region(self) -> Region:
+        """Where the attacked input may lie."""
+        return Region(
+            radius=self.epsilon,
+            norm=self.norm,
+            low=self.clip_value_min,
+            high=self.clip_value_max,
+            mask=self.feature_mask,
         )
 
 

@@ -29,9 +29,9 @@ class FGSM(Attack):
         1.1
     """
 
-    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+    def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the input after one step; see `Attack`."""
         del seed  # Nothing here is random.
         value, fooled, gradient = value_and_gradient(loss, x)
         moved = self.region.step(x, x, gradient, self.epsilon)
-        return Best(x, value, fooled).update(moved, *value_and_fooled(loss, moved)).x
+        return Best(x, value, fooled).update(moved, *value_and_fooled(loss, moved))

@@ -36,7 +36,7 @@ class MIM(Attack):
     step_size: float | None = bounded(None, ge=0, unit="input units")
     decay: float = bounded(1.0, ge=0)
 
-    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+    def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the best point on the way; see `Attack`."""
         del seed  # Nothing here is random.
         size = self.epsilon / self.steps if self.step_size is None else self.step_size
@@ -52,7 +52,7 @@ class MIM(Attack):
         nothing = {name: tf.zeros_like(value) for name, value in x.items()}
         state = (nothing, start.x, start.loss, start.fooled)
         final, _, *so_far = self.region.ascend(x, x, size, self.steps, look, state)
-        return Best(*so_far).update(final, *value_and_fooled(loss, final)).x
+        return Best(*so_far).update(final, *value_and_fooled(loss, final))
 
 
 def _with_sum_1(gradient: Structure) -> Structure:

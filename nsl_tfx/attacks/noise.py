@@ -27,7 +27,7 @@ class Noise(Attack):
     draws: int = bounded(20, ge=1, unit="random points")
     boundary: bool = True
 
-    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+    def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the worst point of all draws; see `Attack`."""
         seeds = split_seed(seed, self.draws)
 
@@ -39,4 +39,4 @@ class Noise(Attack):
             point = self.region.place(x, self.region.apply_mask(delta))
             return best.update(point, *value_and_fooled(loss, point))
 
-        return improve_repeatedly(self.draws, Best.at(loss, x), draw).x
+        return improve_repeatedly(self.draws, Best.at(loss, x), draw)

@@ -27,18 +27,18 @@ class RestartedAttack(Attack, abc.ABC):
 
     restarts: int = bounded(0, ge=0, unit="random starts")
 
-    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+    def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the best point over all starts; see `Attack`."""
         best = self.climb(loss, x, x, Best.at(loss, x))
         if self.restarts == 0:
-            return best.x
+            return best
         seeds = split_seed(seed, self.restarts)
 
         def restart(i: tf.Tensor, best: Best) -> Best:
             start = self.region.random_point(x, self.epsilon, seeds[i])
             return self.climb(loss, x, start, best)
 
-        return improve_repeatedly(self.restarts, best, restart).x
+        return improve_repeatedly(self.restarts, best, restart)
 
     @abc.abstractmethod
     def climb(self, loss: Loss, x: Structure, start: Structure, best: Best) -> Best:

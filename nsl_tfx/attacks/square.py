@@ -50,13 +50,14 @@ class Square(Attack):
 
     def check(self) -> None:
         """Raises ValueError where the norm is another than the infinity norm."""
+        super().check()
         if self.norm is not NormType.INFINITY:
             raise ValueError(
                 "Expected Square.norm to be 'infinity', whose ball has the corners that it "
                 f"searches. Received: {self.norm.value!r}."
             )
 
-    def __call__(self, loss: Loss, x: Structure, seed: Any = (0, 0)) -> Structure:
+    def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the best point that was tried; see `Attack`."""
         stripes = {
             name: self._signs(x[name], _stripes(x[name]), draws.fold_in(seed, i))
@@ -81,7 +82,7 @@ class Square(Attack):
             point = self.region.place(x, delta)
             return best.update(point, *value_and_fooled(loss, point))
 
-        return improve_repeatedly(self.queries - 1, best, query).x
+        return improve_repeatedly(self.queries - 1, best, query)
 
     def _shares(self) -> list[float]:
         """Returns the share of a square's area for each query, at the paper's pace."""
