@@ -23,6 +23,13 @@ from nsl_tfx.configs.adversarial import (
     make_trades_reg_config,
     make_virtual_adv_reg_config,
 )
+from nsl_tfx.configs.attack_suite import (
+    PRESETS,
+    AttackBudget,
+    AttackName,
+    AttackPreset,
+    AttackSuite,
+)
 from nsl_tfx.configs.augmentation import AugmentConfig, TieOrder
 from nsl_tfx.configs.corruption import SEVERITIES, CorruptionName, EditName, NeighborChange
 from nsl_tfx.configs.decay import DecayConfig, DecayType
@@ -50,7 +57,7 @@ from nsl_tfx.configs.graph_regularization import (
 from nsl_tfx.configs.identification import ExistingIds, IdentifyConfig
 from nsl_tfx.configs.integration import IntegrationConfig, IntegrationType
 from nsl_tfx.configs.norm import NormType
-from nsl_tfx.configs.robustness import AttackName, RobustnessConfig
+from nsl_tfx.configs.robustness import RobustnessConfig
 from nsl_tfx.configs.similarity_graph import (
     EmbeddingModelConfig,
     InvalidExamples,
@@ -75,12 +82,16 @@ __all__ = [
     "DEFAULT_DISTANCE_PARAMS",
     "LOGITS_DIVERGENCE",
     "NUM_NEIGHBORS_FEATURE",
+    "PRESETS",
     "SEVERITIES",
     "AdvNeighborConfig",
     "AdvRegConfig",
     "AdvTargetConfig",
     "AdvTargetType",
+    "AttackBudget",
     "AttackName",
+    "AttackPreset",
+    "AttackSuite",
     "AugmentConfig",
     "CorruptionName",
     "DanglingIds",

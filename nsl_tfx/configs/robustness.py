@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
 
-from nsl_tfx.configs.base import MAX_SEED, Choice, Config, bounded, check_distinct
+from nsl_tfx.configs.arrays import check_numbers
+from nsl_tfx.configs.attack_suite import (
+    CORNER_ATTACKS,
+    PRESETS,
+    AttackBudget,
+    AttackName,
+    AttackPreset,
+)
+from nsl_tfx.configs.base import MAX_SEED, Config, bounded, check_distinct
+from nsl_tfx.configs.corruption import SEVERITIES, CorruptionName, EditName
 from nsl_tfx.configs.norm import NormType
 
-
-class AttackName(Choice):
-    """An attack that RobustnessEvaluator knows by name.
-
-    `NOISE` draws extreme points of the ball and uses no gradient: a gradient attack that it beats
-    is a broken one. `FGSM` is one gradient step, `PGD` many, `MIM` many along their average.
-    `APGD_CE`, `APGD_DLR` and `APGD_T` choose the length of their steps by themselves; the last two
-    see through a model that is only very sure, and `APGD_T`, which tries one target after the
-    other, is the strongest. `SQUARE` searches at random and needs no gradient either; in the
-    infinity norm alone.
-    """
-
-    NOISE = "noise"
-    FGSM = "fgsm"
-    PGD = "pgd"
-    MIM = "mim"
-    APGD_CE = "apgd_ce"
-    APGD_DLR = "apgd_dlr"
-    APGD_T = "apgd_t"
-    SQUARE = "square"
+# Of the verdict's epsilon: what the curve shows where nothing else is asked for. Far enough for an
+# attack that works to leave no more than guessing.
+_CURVE = (0.25, 0.5, 2.0, 4.0, 8.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,22 +35,30 @@ class RobustnessConfig(Config):
         splits: The splits to evaluate on; never one that was trained on.
         norm: The norm of the perturbation, over all attacked features of an example together.
         epsilon: The largest perturbation that the verdict counts, in units of the input feature.
-        curve: Further epsilons at which accuracy is measured for the curve in the report.
-        clip_value_min: Lower bound of a valid feature value.
-        clip_value_max: Upper bound of a valid feature value.
-        attacks: The attacks; their per-example union is what counts. Without a gradient attack
-            among them the verdict is at best inconclusive.
-        steps: Gradient steps of PGD and MIM.
-        step_size: Length of one step, in units of the input feature; when None, `2.5 * epsilon /
-            steps` for PGD and `epsilon / steps` for MIM.
-        restarts: Random starts of PGD, besides the start at the example itself.
-        apgd_steps: Gradient steps of APGD from each start.
-        apgd_restarts: Random starts of APGD, besides the start at the example itself.
-        apgd_targets: How many other classes APGD_T tries to reach, the likeliest first.
-        square_queries: How often the square attack asks the model about each example.
-        noise_draws: Random points that the noise attack tries for each example.
+        feature_scale: How far the attacker reaches along a feature, in epsilons; a number or lists
+            that broadcast to one example's feature, or a dict of them by feature name. Features
+            without an entry have 1; what has 0 never changes.
+        curve: Further epsilons at which accuracy is measured; when None a quarter, a half, two,
+            four and eight times `epsilon`, as far as the bounds allow it.
+        clip_value_min: Lower bound of a valid feature value; a number or lists that broadcast to
+            one example's feature, or a dict of them by feature name.
+        clip_value_max: Upper bound, likewise.
+        attacks: A preset, or the attacks themselves; their per-example union is what counts.
+            Without a gradient attack among them the verdict is at best inconclusive.
+        budget: How hard the attacks try; that of the preset when None.
+        corruptions: Accidents of the input whose effect is measured, too, at each severity.
+        severities: Which severities of 1 to 5.
+        edits: Changes of single features whose worst case is searched for, too.
+        max_edits: How many features of an example such a search may change.
+        slices: Features by whose values the accuracies are also told, each with its own interval.
         min_accuracy: Bless only if the clean accuracy's lower bound reaches this.
         min_robust_accuracy: Bless only if the robust accuracy's lower bound reaches this.
+        min_slice_robust_accuracy: Bless only if that of every slice does, in intervals that hold
+            for all slices at once.
+        min_corrupted_accuracy: Bless only if the accuracy's lower bound reaches this under every
+            corruption, at the highest of `severities`.
+        min_edited_accuracy: Bless only if the accuracy's lower bound reaches this under every kind
+            of edit.
         max_accuracy_drop: Bless only if the clean accuracy is not significantly lower than the
             baseline model's by more than this: the lower bound of the paired drop stays within it.
             A guard: it takes evidence to hold a model back.
@@ -64,13 +67,20 @@ class RobustnessConfig(Config):
             for a model that is not less robust. Negative values allow a loss.
         confidence: Confidence level of the intervals.
         max_examples: Evaluate a random sample of this many examples; all when None.
+        time_budget_s: Begin with no further examples after so many seconds. What is told then holds
+            for the examples until there, a random sample; unlimited when None.
+        query_budget: Likewise after so many calls of the model, counted by example.
         batch_size: Examples per call of the model.
-        seed: Seed of the sample and of the attacks' random starts.
+        seed: Seed of the sample and of the attacks' random draws.
 
     Example:
-        >>> config = RobustnessConfig(features=("image",), label_feature="label", epsilon=0.1)
+        >>> config = RobustnessConfig(
+        ...     features=("image",), label_feature="label", epsilon=0.1, curve=(0.05,)
+        ... )
         >>> config.epsilons
-        (0.1,)
+        (0.05, 0.1)
+        >>> [name.value for name in config.replace(attacks="fast").attack_names]
+        ['noise', 'fgsm', 'pgd', 'apgd_dlr']
     """
 
     features: tuple[str, ...]
@@ -79,78 +89,186 @@ class RobustnessConfig(Config):
     id_feature: str | None = None
     splits: tuple[str, ...] = ("eval",)
     norm: NormType = NormType.INFINITY
-    curve: tuple[float, ...] = ()
-    clip_value_min: float | None = None
-    clip_value_max: float | None = None
-    attacks: tuple[AttackName, ...] = (AttackName.NOISE, AttackName.FGSM, AttackName.PGD)
-    steps: int = bounded(40, ge=1, unit="gradient steps")
-    step_size: float | None = bounded(None, gt=0, unit="input units")
-    restarts: int = bounded(5, ge=0, unit="random starts")
-    apgd_steps: int = bounded(100, ge=1, unit="gradient steps")
-    apgd_restarts: int = bounded(0, ge=0, unit="random starts")
-    apgd_targets: int = bounded(9, ge=1, unit="classes")
-    square_queries: int = bounded(5000, ge=1, unit="calls of the model")
-    noise_draws: int = bounded(20, ge=1, unit="random points")
+    feature_scale: Any = None
+    curve: tuple[float, ...] | None = None
+    clip_value_min: Any = None
+    clip_value_max: Any = None
+    attacks: tuple[AttackName, ...] | AttackPreset = AttackPreset.STANDARD
+    budget: AttackBudget | None = None
+    corruptions: tuple[CorruptionName, ...] = ()
+    severities: tuple[int, ...] = SEVERITIES
+    edits: tuple[EditName, ...] = ()
+    max_edits: int = bounded(1, ge=1, unit="features")
+    slices: tuple[str, ...] = ()
     min_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
     min_robust_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
+    min_slice_robust_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
+    min_corrupted_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
+    min_edited_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
     max_accuracy_drop: float | None = bounded(None, ge=0, le=1, unit="share of examples")
     min_robust_gain: float | None = bounded(None, ge=-1, le=1, unit="share of examples")
     confidence: float = bounded(0.95, gt=0, lt=1, unit="probability")
     max_examples: int | None = bounded(None, ge=1, unit="examples")
+    time_budget_s: float | None = bounded(None, gt=0, unit="seconds")
+    query_budget: int | None = bounded(None, ge=1, unit="calls of the model")
     batch_size: int = bounded(500, ge=1, unit="examples")
     seed: int = bounded(0, ge=0, le=MAX_SEED)
 
     @property
+    def attack_names(self) -> tuple[AttackName, ...]:
+        """The attacks by name; of a preset those that the norm knows."""
+        if not isinstance(self.attacks, AttackPreset):
+            return self.attacks
+        defined = set(AttackName) - (set() if self.norm is NormType.INFINITY else CORNER_ATTACKS)
+        return tuple(name for name in PRESETS[self.attacks].names if name in defined)
+
+    @property
+    def attack_budget(self) -> AttackBudget:
+        """How hard the attacks try."""
+        if self.budget is not None:
+            return self.budget
+        preset = self.attacks if isinstance(self.attacks, AttackPreset) else AttackPreset.STANDARD
+        return PRESETS[preset].budget
+
+    @property
     def epsilons(self) -> tuple[float, ...]:
         """Every epsilon that is measured, ascending: the curve's and the verdict's own."""
-        return tuple(sorted({*self.curve, self.epsilon}))
+        curve = self.curve
+        if curve is None:
+            width = self._width()
+            curve = tuple(factor * self.epsilon for factor in _CURVE)
+            if width is not None:
+                curve = tuple(min(epsilon, max(width, self.epsilon)) for epsilon in curve)
+        return tuple(sorted({*curve, self.epsilon}))
 
     @property
     def needs_baseline(self) -> bool:
         """Whether a threshold compares with a baseline model."""
         return self.max_accuracy_drop is not None or self.min_robust_gain is not None
 
+    @property
+    def has_threshold(self) -> bool:
+        """Whether anything must be reached."""
+        return any(getattr(self, name) is not None for name in THRESHOLDS)
+
+    def of_feature(self, setting: Any, name: str) -> Any:
+        """Returns what a setting by feature says about one of them; None where it says nothing.
+
+        Example:
+            >>> config = RobustnessConfig(
+            ...     features=("a", "b"), label_feature="y", epsilon=0.1, clip_value_min={"a": 0.0}
+            ... )
+            >>> [config.of_feature(config.clip_value_min, name) for name in config.features]
+            [0.0, None]
+        """
+        return setting.get(name) if isinstance(setting, Mapping) else setting
+
     def check(self) -> None:
         """Raises ValueError where fields are empty, repeat themselves or contradict each other."""
-        for name in ("features", "splits", "attacks"):
+        for name in ("features", "splits"):
             check_distinct(f"RobustnessConfig.{name}", getattr(self, name))
+        if not isinstance(self.attacks, AttackPreset):
+            check_distinct("RobustnessConfig.attacks", self.attacks)
+        for name in ("slices", "corruptions", "edits"):
+            if getattr(self, name):
+                check_distinct(f"RobustnessConfig.{name}", getattr(self, name))
         if self.label_feature in self.features:
             raise ValueError(
                 "Expected RobustnessConfig.features without the label, which no attacker changes. "
                 f"Received: label_feature={self.label_feature!r} among them."
             )
-        if any(not epsilon > 0 for epsilon in self.curve):
+        if any(not epsilon > 0 for epsilon in self.curve or ()):
             raise ValueError(
                 "Expected RobustnessConfig.curve > 0 (input units) throughout; the clean accuracy "
-                f"is measured anyway. Received: curve={list(self.curve)}."
+                f"is measured anyway. Received: curve={list(self.curve or ())}."
             )
-        if AttackName.SQUARE in self.attacks and self.norm is not NormType.INFINITY:
+        corner = sorted(CORNER_ATTACKS & set(self.attack_names))
+        if corner and self.norm is not NormType.INFINITY:
             raise ValueError(
-                "Expected RobustnessConfig.norm 'infinity' with attack 'square', which searches "
-                f"that ball's corners. Received: norm={self.norm.value!r}."
+                f"Expected RobustnessConfig.norm 'infinity' with attack {corner[0].value!r}, which "
+                f"searches that ball's corners. Received: norm={self.norm.value!r}."
             )
+        if not self.severities or not set(self.severities) <= set(SEVERITIES):
+            raise ValueError(
+                "Expected RobustnessConfig.severities to hold numbers from 1 to 5. Received: "
+                f"{list(self.severities)}."
+            )
+        self._check_by_feature()
         self._check_range()
-        low, high = self.min_robust_accuracy, self.min_accuracy
-        if low is not None and high is not None and low > high:
-            raise ValueError(
-                "Expected RobustnessConfig.min_robust_accuracy <= min_accuracy: an example that is "
-                "misclassified as it stands counts as attacked with success. Received: "
-                f"min_robust_accuracy={low}, min_accuracy={high}."
-            )
+        self._check_thresholds()
+
+    def _check_by_feature(self) -> None:
+        largest = sys.float_info.max
+        check_numbers("RobustnessConfig.feature_scale", self.feature_scale, 0, largest)
+        check_numbers("RobustnessConfig.clip_value_min", self.clip_value_min, -largest, largest)
+        check_numbers("RobustnessConfig.clip_value_max", self.clip_value_max, -largest, largest)
+        for setting in ("feature_scale", "clip_value_min", "clip_value_max"):
+            value = getattr(self, setting)
+            others = set(value) - set(self.features) if isinstance(value, Mapping) else set()
+            if others:
+                raise ValueError(
+                    f"Expected RobustnessConfig.{setting} to name attacked features: "
+                    f"{', '.join(self.features)}. Received: {', '.join(sorted(others))}."
+                )
+
+    def _width(self) -> float | None:
+        """Returns the range of valid values, where one number each bounds all features."""
+        low, high = self.clip_value_min, self.clip_value_max
+        even = self.feature_scale is None and self.norm is NormType.INFINITY
+        # Other norms add up over the elements, whose number is not known here.
+        if even and isinstance(low, (int, float)) and isinstance(high, (int, float)):
+            return float(high - low)
+        return None
 
     def _check_range(self) -> None:
-        if self.clip_value_min is None or self.clip_value_max is None:
-            return
-        width = self.clip_value_max - self.clip_value_min
-        if not width > 0:
-            raise ValueError(
-                "Expected RobustnessConfig.clip_value_min < clip_value_max. Received: "
-                f"{self.clip_value_min} and {self.clip_value_max}."
-            )
-        # Other norms add up over the elements, whose number is not known here.
-        if self.norm is NormType.INFINITY and self.epsilons[-1] > width:
+        low, high = self.clip_value_min, self.clip_value_max
+        for name in self.features:
+            least, most = self.of_feature(low, name), self.of_feature(high, name)
+            numbers = isinstance(least, (int, float)) and isinstance(most, (int, float))
+            if numbers and not least < most:
+                raise ValueError(
+                    "Expected RobustnessConfig.clip_value_min < clip_value_max. Received: "
+                    f"{least} and {most} for feature {name!r}."
+                )
+        width = self._width()
+        largest = max(self.epsilon, *(self.curve or (0.0,)))
+        if width is not None and largest > width:
             raise ValueError(
                 f"Expected RobustnessConfig.epsilon and curve of at most the range {width:g} "
                 "between clip_value_min and clip_value_max (input units); a larger perturbation "
-                f"replaces the whole input. Received: {self.epsilons[-1]:g}."
+                f"replaces the whole input. Received: {largest:g}."
             )
+
+    def _check_thresholds(self) -> None:
+        clean = self.min_accuracy
+        for name in ("min_robust_accuracy", "min_edited_accuracy"):
+            value = getattr(self, name)
+            if value is not None and clean is not None and value > clean:
+                raise ValueError(
+                    f"Expected RobustnessConfig.{name} <= min_accuracy: an example that is "
+                    "misclassified as it stands counts as attacked with success. Received: "
+                    f"{name}={value}, min_accuracy={clean}."
+                )
+        needed = {
+            "min_slice_robust_accuracy": "slices",
+            "min_corrupted_accuracy": "corruptions",
+            "min_edited_accuracy": "edits",
+        }
+        for name, what in needed.items():
+            if getattr(self, name) is not None and not getattr(self, what):
+                raise ValueError(
+                    f"Expected RobustnessConfig.{what} to name at least one, since "
+                    f"{name}={getattr(self, name)} judges them. Received: none."
+                )
+
+
+THRESHOLDS = (
+    "min_accuracy",
+    "min_robust_accuracy",
+    "min_slice_robust_accuracy",
+    "min_corrupted_accuracy",
+    "min_edited_accuracy",
+    "max_accuracy_drop",
+    "min_robust_gain",
+)
+"""The fields of RobustnessConfig that a model must reach; None where it need not."""

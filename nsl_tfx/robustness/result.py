@@ -17,7 +17,7 @@ from nsl_tfx.robustness.checks import Check
 from nsl_tfx.robustness.paired import PairedDifference
 from nsl_tfx.statistics import wilson_interval
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Verdict(str, enum.Enum):
@@ -52,19 +52,80 @@ class Proportion:
 
 @dataclasses.dataclass(frozen=True)
 class AttackScore:
-    """One attack at the verdict's epsilon, on every example that was right to begin with.
+    """One attack at the verdict's epsilon.
+
+    Noise, FGSM and PGD are told every example that is right to begin with; the others, which cost
+    more, those that no attack before them misleads.
 
     Attributes:
         name: The attack's name in the config.
-        settings: All of its settings.
-        accuracy: Share of all examples that stay right under it.
-        seconds: How long it took, tracing included.
+        settings: Its own settings, without the threat model that all share.
+        queries: How often it asks the model about one example, at most.
+        attacked: How many examples it was told.
+        fooled: How many of them it misleads the model about.
+        left: Share of all examples that stay right under it and all attacks before it.
+        seconds: How long it took, tracing included; the sum over workers.
     """
 
     name: str
     settings: Mapping[str, Any]
-    accuracy: Proportion
+    queries: int
+    attacked: int
+    fooled: int
+    left: Proportion
     seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class SliceScore:
+    """The examples that share a feature's value.
+
+    Attributes:
+        feature: The feature's name.
+        value: Its value, as text.
+        accuracy: Share of them that is right as it stands.
+        robust_accuracy: Share of them that stays right under every attack. The intervals of all
+            slices hold at once, by Bonferroni's correction.
+        p_value: Fisher's exact test of a robust accuracy that is no lower than that of all other
+            examples, corrected for the number of slices by Holm's method.
+    """
+
+    feature: str
+    value: str
+    accuracy: Proportion
+    robust_accuracy: Proportion
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """Accuracy at one severity, or with so many features changed."""
+
+    severity: int
+    accuracy: Proportion
+
+
+@dataclasses.dataclass(frozen=True)
+class SeverityCurve:
+    """Accuracy over the severity of one corruption or the extent of one kind of edit."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class NeighborScore:
+    """What a change of the neighbors in the graph does.
+
+    Attributes:
+        name: What is changed.
+        accuracy: Share of examples that are right after it.
+        changed: Share of examples whose predicted class it changes.
+    """
+
+    name: str
+    accuracy: Proportion
+    changed: Proportion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,14 +143,15 @@ class Rows:
     Attributes:
         prediction: The class that the model gives to the unchanged example.
         correct: Whether that is the label, and the logits are finite.
-        fooled_by: For each attack, whether it misleads the model about a correct example within the
-            verdict's epsilon.
+        attacked_by: For each attack, which examples it was told at the verdict's epsilon.
+        fooled_by: For each attack, about which of them it misleads the model.
         smallest_epsilon: The smallest measured epsilon at which any attack does; 0 for an example
             that is not correct to begin with, infinity for one that withstands all.
     """
 
     prediction: NDArray[np.int64]
     correct: NDArray[np.bool_]
+    attacked_by: Mapping[str, NDArray[np.bool_]]
     fooled_by: Mapping[str, NDArray[np.bool_]]
     smallest_epsilon: NDArray[np.float64]
 
@@ -132,11 +194,15 @@ class ModelScores:
         accuracy: Share of examples classified right, unchanged.
         robust_accuracy: Share that stays right under every attack within the verdict's epsilon: the
             mean over examples of the worst over attacks, never the worst of the attacks' means.
-        attacks: Each attack alone.
+        attacks: Each attack, in the order in which they were made.
         curve: The union's accuracy from epsilon 0 up.
         checks: Whether the measurement can be trusted.
         rows: What happened to each example.
         fragile: The most fragile examples.
+        slices: The accuracies by features' values.
+        corruptions: The accuracy under each corruption.
+        edits: The accuracy under the worst change of a few features, kind by kind.
+        neighbors: What changes of the neighbors do, where the model has neighbors among its inputs.
     """
 
     classes: int
@@ -147,6 +213,10 @@ class ModelScores:
     checks: tuple[Check, ...]
     rows: Rows
     fragile: tuple[Fragile, ...]
+    slices: tuple[SliceScore, ...] = ()
+    corruptions: tuple[SeverityCurve, ...] = ()
+    edits: tuple[SeverityCurve, ...] = ()
+    neighbors: tuple[NeighborScore, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +238,7 @@ class RobustnessResult:
         labels: `[examples]`, or None where the model could not be run at all.
         ids: `[examples]`, likewise.
         examples_seen: How many examples the sample was drawn from.
+        examples_left_out: How many of the sample a budget of time or queries left out.
         data_fingerprint: A hash of the evaluated examples' ids and labels.
         model: The model's measurements; None where it could not be run.
         baseline: The baseline model's, where there is one.
@@ -182,6 +253,7 @@ class RobustnessResult:
     labels: NDArray[np.int64] | None = None
     ids: tuple[str, ...] = ()
     examples_seen: int = 0
+    examples_left_out: int = 0
     data_fingerprint: str = ""
     model: ModelScores | None = None
     baseline: ModelScores | None = None
@@ -227,6 +299,7 @@ class RobustnessResult:
             "config_fingerprint": self.config.fingerprint(),
             "examples": 0 if self.labels is None else len(self.labels),
             "examples_seen": self.examples_seen,
+            "examples_left_out": self.examples_left_out,
             "data_fingerprint": self.data_fingerprint,
             "model": _scores(self.model),
             "baseline": _scores(self.baseline),
@@ -241,7 +314,18 @@ class RobustnessResult:
 def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
     if scores is None:
         return None
-    names = ("classes", "accuracy", "robust_accuracy", "attacks", "curve", "checks")
+    names = (
+        "classes",
+        "accuracy",
+        "robust_accuracy",
+        "attacks",
+        "curve",
+        "checks",
+        "slices",
+        "corruptions",
+        "edits",
+        "neighbors",
+    )
     found = {name: _plain(getattr(scores, name)) for name in names}
     found["smallest_epsilon_quantiles"] = _quantiles(scores.rows.smallest_epsilon)
     return found
