@@ -11,10 +11,10 @@ SEVERITIES = (1, 2, 3, 4, 5)
 class CorruptionName(Choice):
     """A common fault of inputs, in five severities.
 
-    The first seven are for images, after Hendrycks and Dietterich 2019, "Benchmarking neural network
-    robustness to common corruptions and perturbations": `GAUSSIAN_NOISE` on every pixel, `BLUR` by a
-    Gaussian, a lower `CONTRAST`, a higher `BRIGHTNESS`, a `SHIFT` to any side, `OCCLUSION` by a gray
-    square, and `PIXELATE`, a coarser resolution.
+    The first seven are for images, after Hendrycks and Dietterich 2019, "Benchmarking neural
+    network robustness to common corruptions and perturbations": `GAUSSIAN_NOISE` on every pixel,
+    `BLUR` by a Gaussian, a lower `CONTRAST`, a higher `BRIGHTNESS`, a `SHIFT` to any side,
+    `OCCLUSION` by a gray square, and `PIXELATE`, a coarser resolution.
 
     The others are for any feature, value by value. `MISSING` puts the default in place of some: the
     median of reference examples, or of what is no float the most frequent value. `SWAP` takes some
