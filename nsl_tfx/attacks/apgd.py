@@ -132,6 +132,11 @@ class APGD(RestartedAttack):
     steps: int = bounded(100, ge=1, unit="gradient steps")
     rise: float = bounded(0.75, ge=0, le=1, unit="share of the steps")
 
+    @property
+    def queries(self) -> int:
+        """At the input, and from each start at every point on the way; see `Attack`."""
+        return 1 + (self.restarts + 1) * (self.steps + 1)
+
     def climb(self, loss: Loss, x: Structure, start: Structure, best: Best) -> Best:
         """Takes the steps from a start; see `RestartedAttack`."""
         value, fooled, gradient = value_and_gradient(loss, start)

@@ -112,6 +112,11 @@ class Attack(Config, abc.ABC):
         best = attack.search(lambda moved: loss(units.point(moved)), middle, seed)
         return dataclasses.replace(best, x=units.point(best.x))
 
+    @property
+    @abc.abstractmethod
+    def queries(self) -> int:
+        """How often the loss is called, that at the input included; with its gradient, once."""
+
     @abc.abstractmethod
     def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns what is found in a ball of radius `epsilon` in every direction; see `find`."""

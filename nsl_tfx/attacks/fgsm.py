@@ -29,6 +29,11 @@ class FGSM(Attack):
         1.1
     """
 
+    @property
+    def queries(self) -> int:
+        """At the input and at the point after the step; see `Attack`."""
+        return 2
+
     def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the input after one step; see `Attack`."""
         del seed  # Nothing here is random.

@@ -36,6 +36,11 @@ class MIM(Attack):
     step_size: float | None = bounded(None, ge=0, unit="input units")
     decay: float = bounded(1.0, ge=0)
 
+    @property
+    def queries(self) -> int:
+        """At the input, and at every point on the way; see `Attack`."""
+        return 1 + self.steps + 1
+
     def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the best point on the way; see `Attack`."""
         del seed  # Nothing here is random.

@@ -27,6 +27,11 @@ class Noise(Attack):
     draws: int = bounded(20, ge=1, unit="random points")
     boundary: bool = True
 
+    @property
+    def queries(self) -> int:
+        """At the input and at each draw; see `Attack`."""
+        return 1 + self.draws
+
     def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the worst point of all draws; see `Attack`."""
         seeds = split_seed(seed, self.draws)

@@ -31,6 +31,11 @@ class PGD(RestartedAttack):
     steps: int = bounded(40, ge=1, unit="gradient steps")
     step_size: float | None = bounded(None, ge=0, unit="input units")
 
+    @property
+    def queries(self) -> int:
+        """At the input, and from each start at every point on the way; see `Attack`."""
+        return 1 + (self.restarts + 1) * (self.steps + 1)
+
     def climb(self, loss: Loss, x: Structure, start: Structure, best: Best) -> Best:
         """Takes the steps from a start; see `RestartedAttack`."""
         size = 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size

@@ -31,7 +31,7 @@ class Square(Attack):
     A square may lie anywhere, at the last row and column too.
 
     Attributes:
-        queries: Calls of the loss.
+        queries: Calls of the loss, that at the input itself included.
         share: Share of a feature's elements in the first square; the paper's p.
 
     Raises:
@@ -45,7 +45,7 @@ class Square(Attack):
         0.1
     """
 
-    queries: int = bounded(5000, ge=1, unit="calls of the loss")
+    queries: int = bounded(5000, ge=2, unit="calls of the loss")
     share: float = bounded(0.8, gt=0, le=1, unit="share of the elements")
 
     def check(self) -> None:
@@ -82,7 +82,7 @@ class Square(Attack):
             point = self.region.place(x, delta)
             return best.update(point, *value_and_fooled(loss, point))
 
-        return improve_repeatedly(self.queries - 1, best, query)
+        return improve_repeatedly(self.queries - 2, best, query)
 
     def _shares(self) -> list[float]:
         """Returns the share of a square's area for each query, at the paper's pace."""

@@ -96,6 +96,18 @@ class TestEveryAttack:
         for k in x:
             np.testing.assert_array_equal(found[k], x[k])
 
+    def test_asks_as_often_as_it_says(self, attack, norm):
+        asked = []
+
+        def loss(x):
+            asked.append(1)
+            return bent(x)
+
+        chosen = attack(norm=norm)
+        # Not in a graph: there a loop's body is run but once, to be traced.
+        chosen(loss, make_input())
+        assert len(asked) == chosen.queries
+
     def test_stops_at_the_first_point_that_fools(self, attack, norm):
         x = make_input()
         found = attack(norm=norm)(lambda x: (bent(x), tf.ones(tf.shape(x["a"])[0], bool)), x)
@@ -227,6 +239,7 @@ def test_restarts_never_lose():
         (lambda: FGSM(epsilon=1, norm="l7"), "'infinity'"),
         (lambda: Square(epsilon=1, norm="l2"), "Square.norm to be 'infinity'.*'l2'"),
         (lambda: Square(epsilon=1, share=0.0), "share > 0"),
+        (lambda: Square(epsilon=1, queries=1), "queries >= 2"),
     ],
 )
 def test_a_wrong_setting_is_named(make, message):

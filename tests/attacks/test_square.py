@@ -61,16 +61,3 @@ def test_each_setting_changes_the_result(changes):
     settings = {"epsilon": EPSILON, "queries": 20}
     plain, changed = (Square(**s)(brightness, x)["image"] for s in (settings, settings | changes))
     assert np.any(plain != changed)
-
-
-def test_asks_as_often_as_it_says():
-    asked = []
-
-    def loss(x):
-        asked.append(1)
-        return brightness(x)
-
-    x = {"image": tf.zeros([2, 3, 3])}
-    Square(epsilon=EPSILON, queries=25)(loss, x)
-    # And once about the input itself.
-    assert len(asked) == 25 + 1
