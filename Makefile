@@ -1,6 +1,6 @@
 # Each command sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-next test-oldest peer lint format types wheel lock clean
+.PHONY: help setup demo test test-fast test-next test-oldest peer test-peer lint format types wheel lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -31,8 +31,11 @@ test-next: ## run all tests on TFX 1.21, in a Debian 13 folder (as root)
 test-oldest: ## run all tests on the oldest releases that setup.py allows, in .uv/oldest
 	@scripts/oldest.sh $(ARGS)
 
-peer: ## install NSL, FAISS and pynndescent in .uv/peer, for the benchmarks to compare with
+peer: ## install NSL, FAISS, pynndescent, Foolbox and ART in .uv, for the benchmarks to compare with
 	@scripts/peer.sh
+
+test-peer: peer ## hold the attacks to Foolbox and ART, in .uv/attacks-peer
+	@.uv/attacks-peer/bin/python -m pytest tests/attacks/test_peers.py $(ARGS)
 
 lint: setup ## check style
 	@$(bin)/ruff check .
