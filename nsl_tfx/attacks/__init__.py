@@ -11,6 +11,19 @@ from nsl_tfx.attacks.mim import MIM
 from nsl_tfx.attacks.noise import Noise
 from nsl_tfx.attacks.pgd import PGD
 from nsl_tfx.attacks.square import Square
+from nsl_tfx.attacks.substitution import Candidates, GreedySubstitution
 from nsl_tfx.lib.perturbation import Structure
 
-__all__ = ["APGD", "FGSM", "MIM", "PGD", "Attack", "Loss", "Noise", "Square", "Structure"]
+__all__ = [
+    "APGD",
+    "FGSM",
+    "MIM",
+    "PGD",
+    "Attack",
+    "Candidates",
+    "GreedySubstitution",
+    "Loss",
+    "Noise",
+    "Square",
+    "Structure",
+]
