@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import SEVERITIES, CorruptionName
 from nsl_tfx.configs.base import require_choice
 from nsl_tfx.robustness import row_draws
 from nsl_tfx.robustness.corruption import image, table
-from nsl_tfx.robustness.corruption.reference import Features, check_pool, find_range, is_float
+from nsl_tfx.robustness.corruption.dtypes import is_float, store
+from nsl_tfx.robustness.corruption.reference import Features, check_pool, find_range
 from nsl_tfx.robustness.images import as_image
 from nsl_tfx.robustness.row_draws import Seeds
 
@@ -139,11 +139,7 @@ def _corrupt_images(name: CorruptionName, column: _Column, severity: int) -> NDA
 
 def _fit(changed: NDArray[Any], values: NDArray[Any], low: Any, high: Any) -> NDArray[Any]:
     """Returns changed values in the dtype, within the bounds wherever the values before were."""
-    dtype = tf.as_dtype(values.dtype)
-    if dtype.is_integer:
-        changed = np.rint(changed)
-    # NumPy warns of what is beyond the dtype's largest number, and wraps integers.
-    stored = np.clip(changed, float(dtype.min), float(dtype.max)).astype(values.dtype)
+    stored = store(changed, values.dtype)
     # fmin and fmax: what was NaN before has no part in the bounds.
     if low is not None:
         stored = np.maximum(stored, np.fmin(np.asarray(low, values.dtype), values))

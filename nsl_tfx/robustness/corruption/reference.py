@@ -1,4 +1,4 @@
-"""What reference examples say of a feature: its kind, range, default and words."""
+"""What reference examples say of a feature: its range, default and words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
+
+from nsl_tfx.robustness.corruption.dtypes import is_float
 
 Features = Mapping[str, NDArray[Any]]
 """Arrays `[rows, ...]` by feature name."""
-
-
-def is_float(values: NDArray[Any]) -> bool:
-    """Returns whether a feature is of a floating dtype; bfloat16 too, which NumPy does not know."""
-    return bool(tf.as_dtype(values.dtype).is_floating)
 
 
 def find_range(pool: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
