@@ -18,7 +18,7 @@ from nsl_tfx.robustness.corruption.reference import Features, check_pool, find_r
 from nsl_tfx.robustness.images import as_image
 from nsl_tfx.robustness.row_draws import Seeds
 
-Bounds = Mapping[str, tuple[float | None, float | None]]
+Bounds = Mapping[str, tuple[Any, Any]]
 """The lowest and the highest valid value by feature name, None where there is none."""
 
 
@@ -28,8 +28,8 @@ class _Column:
 
     values: NDArray[Any]
     pool: NDArray[Any]
-    low: Any
-    high: Any
+    low: float | None
+    high: float | None
     seeds: Seeds
 
 
@@ -124,8 +124,8 @@ def _corrupt_one(name: CorruptionName, column: _Column, severity: int) -> NDArra
 def _corrupt_images(name: CorruptionName, column: _Column, severity: int) -> NDArray[Any]:
     values = column.values
     lowest, highest = find_range(column.pool)
-    low = lowest.min() if column.low is None else column.low
-    high = highest.max() if column.high is None else column.high
+    low = float(lowest.min()) if column.low is None else column.low
+    high = float(highest.max()) if column.high is None else column.high
     shape = _image_shape(values)
     # Of one value there are neither lighter nor darker ones.
     if shape is None or not high > low:
@@ -148,9 +148,10 @@ def _fit(changed: NDArray[Any], values: NDArray[Any], low: Any, high: Any) -> ND
     return stored
 
 
-def _bounds_of(name: str, bounds: Bounds | None) -> tuple[Any, Any]:
-    low, high = (bounds or {}).get(name, (None, None))
-    if low is not None and high is not None and np.any(np.asarray(low) > np.asarray(high)):
+def _bounds_of(name: str, bounds: Bounds | None) -> tuple[float | None, float | None]:
+    # Python's numbers: NumPy's decide about the precision of what they are added to.
+    low, high = (b if b is None else float(b) for b in (bounds or {}).get(name, (None, None)))
+    if low is not None and high is not None and low > high:
         raise ValueError(
             f"Expected bounds[{name!r}] as the lowest and the highest value. Received: {low}, "
             f"{high}."
