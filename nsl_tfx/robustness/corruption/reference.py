@@ -51,11 +51,12 @@ def default_value(pool: NDArray[Any]) -> NDArray[Any]:
         >>> default_value(np.array([b"no", b"yes", b"yes"], object)).item()
         b'yes'
     """
+    if is_float(pool):
+        return _median(pool.astype(np.float64)).astype(pool.dtype)
     flat = pool.reshape(len(pool), -1)
-    pick = _median if is_float(pool) else _most_frequent
     default = np.empty(flat.shape[1], pool.dtype)
     for i in range(flat.shape[1]):
-        default[i] = pick(flat[:, i])
+        default[i] = words_by_frequency(flat[:, i])[0]
     return default.reshape(pool.shape[1:])
 
 
@@ -96,11 +97,11 @@ def check_pool(features: Features, pool: Features) -> int:
     return next(iter(sizes.values()))
 
 
-def _median(column: NDArray[Any]) -> Any:
-    values = column.astype(np.float64)
-    values = values[np.isfinite(values)]
-    return np.median(values) if len(values) else 0.0
-
-
-def _most_frequent(column: NDArray[Any]) -> Any:
-    return words_by_frequency(column)[0]
+def _median(pool: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the median of the finite values of each element, 0 where there is none."""
+    finite = np.isfinite(pool)
+    if finite.all():
+        return np.median(pool, axis=0)
+    known = np.where(finite, pool, np.nan)
+    # Of nothing there is no median, only a warning.
+    return np.nanmedian(np.where(finite.any(axis=0), known, 0.0), axis=0)

@@ -1,5 +1,7 @@
 """Corruptions: every one of them, at every severity, against what all have in common."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -140,6 +142,28 @@ class TestEveryCorruption:
         found = corrupt(name, x, severity, seeds, x)["x"]
         assert found.dtype == dtype
         assert np.all(np.isfinite(found))
+
+
+@pytest.mark.parametrize("name", sorted(set(CorruptionName) - {"blur", "shift", "pixelate"}))
+def test_a_severe_corruption_extends_a_milder_one(name):
+    x = {"x": make_images((8, 8, 1)).astype(np.float64)}
+    bounds = {"x": (0.0, 1.0)}
+    changes = [
+        np.abs(corrupt(name, x, s, make_seeds(), x, bounds)["x"] - x["x"]) for s in SEVERITIES
+    ]
+    if name == "occlusion":  # whose squares lie within one another, whatever they hide
+        changes = [change > 0 for change in changes]
+    for milder, severe in itertools.pairwise(changes):
+        assert np.all(severe.astype(float) >= milder.astype(float) - 1e-12)
+
+
+@pytest.mark.parametrize("name", TABLE[:3])
+def test_each_feature_and_value_draws_by_itself(name):
+    rng = np.random.default_rng(0)
+    x = {k: rng.uniform(1, 2, (3000, 2)) for k in ("a", "b")}
+    found = corrupt(name, x, 5, make_seeds(3000), x)
+    hit = np.concatenate([found[k] != x[k] for k in x], axis=1)
+    assert np.abs(np.corrcoef(hit.T) - np.eye(4)).max() < 5 / 3000**0.5
 
 
 @pytest.mark.parametrize(
