@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -20,6 +21,9 @@ _SHORTENED_BY = 0.03
 _SHORTEST = 0.06
 # How much of a step is new; the rest is the step before.
 _NEW = 0.75
+
+Projection = Callable[[Structure], Structure]
+"""Moves points into the ball and the box; see `Region.projection`."""
 
 
 def intervals_between_checkpoints(steps: int) -> list[int]:
@@ -142,6 +146,7 @@ class APGD(RestartedAttack):
         value, fooled, gradient = value_and_gradient(loss, start)
         intervals = tf.constant(intervals_between_checkpoints(self.steps))
         zero = tf.zeros_like(value)
+        project = self.region.projection(x)
         state = _State(
             current=start,
             previous=start,
@@ -157,7 +162,7 @@ class APGD(RestartedAttack):
         )
 
         def step(i: tf.Tensor, state: _State, *so_far: Any) -> tuple[Any, ...]:
-            moved = self._move(x, state, tf.where(i == 0, 1.0, _NEW))
+            moved = self._move(project, state, tf.where(i == 0, 1.0, _NEW))
             value, fooled, gradient = value_and_gradient(loss, moved)
             better = Best(*so_far).update(moved, value, fooled)
             after = state.arrive(moved, value, gradient).check(intervals[i], self.rise)
@@ -172,26 +177,21 @@ class APGD(RestartedAttack):
         )
         return Best(*so_far)
 
-    def _move(self, x: Structure, state: _State, new: tf.Tensor) -> Structure:
+    def _move(self, project: Projection, state: _State, new: tf.Tensor) -> Structure:
         """Returns the next point: partly a step up, partly the step before once more."""
-        region = self.region
-        direction = region.direction(state.gradient)
         current, previous = state.current, state.previous
-        stepped = region.place(
-            x,
+        stepped = project(
             {
-                name: current[name] - x[name] + expand_like(state.size, up) * up
-                for name, up in direction.items()
-            },
+                name: current[name] + expand_like(state.size, up) * up
+                for name, up in self.region.direction(state.gradient).items()
+            }
         )
         new = tf.cast(new, state.size.dtype)
-        return region.place(
-            x,
+        return project(
             {
                 name: current[name]
-                - x[name]
                 + new * (stepped[name] - current[name])
                 + (1 - new) * (current[name] - previous[name])
                 for name in current
-            },
+            }
         )

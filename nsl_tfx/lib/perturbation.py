@@ -52,14 +52,42 @@ class Region:
             mask=named(config.feature_mask),
         )
 
+    @property
+    def _has_no_ball(self) -> bool:
+        return isinstance(self.radius, float) and math.isinf(self.radius)
+
     def place(self, x: Structure, delta: Structure) -> Structure:
         """Returns `x + delta`, with `delta` moved into the ball and the sum into the box.
 
         Where `x` lies in the box, the result lies in the ball too: the box only shortens `delta`.
         """
-        if not (isinstance(self.radius, float) and math.isinf(self.radius)):
+        if not self._has_no_ball:
             delta = norms.project_to_ball(delta, self.radius, self.norm)
         return self.clip({name: x[name] + delta[name] for name in x})
+
+    def projection(self, x: Structure) -> Callable[[Structure], Structure]:
+        """Returns what moves points into the ball around `x` and into the box.
+
+        For many points around the same `x`: in the infinity norm, ball and box are one interval for
+        each element, which is found once. The passes over the input that this saves are much of a
+        step's cost where the model is cheap.
+        """
+        if self._has_no_ball:
+            return self.clip
+        if self.norm is not NormType.INFINITY:
+            return lambda points: self.place(
+                {name: x[name] for name in points},
+                {name: value - x[name] for name, value in points.items()},
+            )
+        # Of the box, what is nearest to the ball's ends: so where x lies outside the box, too.
+        low, high = (
+            self.clip({k: v + sign * to_dtype(self.radius, v.dtype) for k, v in x.items()})
+            for sign in (-1, 1)
+        )
+        return lambda points: {
+            name: tf.minimum(tf.maximum(value, low[name]), high[name])
+            for name, value in points.items()
+        }
 
     def clip(self, x: Structure) -> Structure:
         """Returns the features inside the box."""
@@ -81,7 +109,10 @@ class Region:
         sure of itself has gradients far below any fixed floor, and they still point somewhere.
         """
         finite = {
-            name: tf.where(tf.math.is_finite(value), value, tf.zeros_like(value))
+            # Of equal shapes, twice as fast as tf.where, which could broadcast.
+            name: tf.raw_ops.Select(
+                condition=tf.math.is_finite(value), x=value, y=tf.zeros_like(value)
+            )
             for name, value in gradient.items()
         }
         masked = self.apply_mask(finite)
@@ -131,15 +162,23 @@ class Region:
         Returns:
             The point after the last step, and the state.
         """
-
-        def step(current: Structure, *state: Any) -> tuple[Any, ...]:
-            gradient, *after = gradient_at(current, *state)
-            return (self.step(x, current, gradient, size), *after)
-
         if steps == 0:
             return (start, *state)
         if steps == 1:
-            return step(start, *state)
+            gradient, *after = gradient_at(start, *state)
+            return (self.step(x, start, gradient, size), *after)
+        project = self.projection(x)
+
+        def step(current: Structure, *state: Any) -> tuple[Any, ...]:
+            gradient, *after = gradient_at(current, *state)
+            if not gradient:
+                return (current, *after)
+            moved = {
+                name: current[name] + to_dtype(size, value.dtype) * value
+                for name, value in self.direction(gradient).items()
+            }
+            return ({**current, **project(moved)}, *after)
+
         # A loop of the graph: forty steps written out would be traced forty times.
         return tuple(
             tf.while_loop(lambda *_: True, step, (start, *state), maximum_iterations=steps)
