@@ -284,3 +284,18 @@ def test_candidates_that_do_not_fit_are_named(candidates, message):
 def test_a_wrong_setting_is_named():
     with pytest.raises(ValueError, match="changes >= 1"):
         GreedySubstitution(changes=0)
+
+
+@pytest.mark.parametrize(("fools", "tries"), [(False, 12), (True, 1)])
+def test_asks_no_more_than_it_must(fools, tries):
+    """Where a round found nothing, the next one would not either; nor where all are fooled."""
+    asked = []
+
+    def loss(x):
+        asked.append(1)
+        flat = tf.zeros(tf.shape(x["a"])[0])
+        return flat, flat < (1.0 if fools and len(asked) > 1 else 0.0)
+
+    x = {"a": tf.zeros([2, 3])}
+    GreedySubstitution(changes=3)(loss, x, {"a": [1.0, 2.0, 3.0, 4.0]})
+    assert len(asked) == 1 + tries
