@@ -32,3 +32,23 @@ def points(difference: float) -> str:
     """
     # A true minus sign is as wide as the plus and does not break off its number.
     return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def words(name: str) -> str:
+    """Returns a setting's name as a person writes it.
+
+    Example:
+        >>> words("gaussian_noise")
+        'gaussian noise'
+    """
+    return name.replace("_", " ")
+
+
+def count(number: int, noun: str) -> str:
+    """Returns a number of things.
+
+    Example:
+        >>> count(1, "feature"), count(12000, "example")
+        ('1 feature', '12,000 examples')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
