@@ -158,7 +158,7 @@ def evaluate(
     model: keras.Model, arrays: Arrays, quick: bool, split: str = "test"
 ) -> dict[str, float]:
     from nsl_tfx.attacks import PGD
-    from nsl_tfx.configs import RobustnessConfig
+    from nsl_tfx.configs import AttackBudget, RobustnessConfig
     from nsl_tfx.robustness import ModelUnderTest
     from nsl_tfx.robustness import evaluate as attack
 
@@ -168,6 +168,7 @@ def evaluate(
     )
     images, labels = (values[: 50 if quick else None] for values in rows_of(arrays, split))
     examples = {FEATURE: images, LABEL: labels}
+    budget = AttackBudget(steps=2 if quick else 40, restarts=1 if quick else 5)
     config = RobustnessConfig(
         features=(FEATURE,),
         label_feature=LABEL,
@@ -175,14 +176,13 @@ def evaluate(
         attacks=("pgd",),
         epsilon=0.3,
         curve=(0.1, 0.2),
-        steps=2 if quick else 40,
-        restarts=1 if quick else 5,
+        budget=budget,
     )
     scores = attack(under_test, examples, config).model
     found = {f"robust {p.epsilon:g}": 100 * p.accuracy.value for p in scores.curve if p.epsilon}
     found["clean"] = 100 * scores.accuracy.value
     few = {name: values[:CHECKED] for name, values in examples.items()}
-    harder = PGD(epsilon=0.3, steps=2 if quick else 200, restarts=config.restarts, **PIXEL_RANGE)
+    harder = PGD(epsilon=0.3, steps=2 if quick else 200, restarts=budget.restarts, **PIXEL_RANGE)
     stands = scores.rows.robust_at(0.3)[:CHECKED]
     found["lost"] = 100 * float(np.mean(stands & misled(model, harder, few[FEATURE], few[LABEL])))
     grey = attack(under_test, few, config.replace(curve=(), epsilon=0.5)).model

@@ -1,11 +1,11 @@
 """Accuracy under attack, whether its measurement can be trusted, and what follows for a model."""
 
-from nsl_tfx.robustness.checks import Check
 from nsl_tfx.robustness.evaluation import evaluate
 from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError, load_model
 from nsl_tfx.robustness.paired import PairedDifference, compare_paired, mcnemar_exact
 from nsl_tfx.robustness.result import (
     AttackScore,
+    Check,
     Comparison,
     CurvePoint,
     Fragile,

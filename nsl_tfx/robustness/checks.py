@@ -8,22 +8,19 @@ gradients give a false sense of security", and Pintor et al. 2022, "Indicators o
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.robustness.formatting import percent
+from nsl_tfx.robustness.outcomes import Flags, Outcomes
 from nsl_tfx.robustness.paired import compare_paired
-from nsl_tfx.robustness.runner import GradientHealth
+from nsl_tfx.robustness.result import Check
 from nsl_tfx.statistics import wilson_interval
 
 # Two runs of the same graph differ by the order in which threads add up, far below this.
 MAX_LOGIT_DIFFERENCE = 1e-4
-# Softmax in float32 sums to 1 within 1e-6; logits of a whole data set never do by chance.
-MAX_SUM_ERROR = 1e-4
 # Honest networks show none; a few examples may sit where all units of a layer are off.
 MAX_DEAD_GRADIENT_SHARE = 0.05
 # Honest models show up to 1 point by chance of the starts; broken gradients show tens.
@@ -32,40 +29,38 @@ MIN_NOISE_EXCESS = 0.01
 MIN_STEP_EXCESS = 0.02
 # On an honest network, against cross-entropy and ratio together, 1.8 points were seen.
 MIN_BLACK_BOX_EXCESS = 0.03
+# What withstood a larger ball and falls in a smaller one: the search of larger balls is coarser.
+MAX_LOST_AT_LARGER = 0.02
+# Honest models were seen to lose up to 1 point more to twice the steps and starts.
+MAX_MORE_STEPS = 0.02
+# A rise of the loss is missing where all units of a layer are off, as for gradients.
+MAX_IDLE_SHARE = 0.05
+# What an attack saw and did not return; other than by rounding at a boundary, there is none.
+MAX_SILENT_SHARE = 0.01
+# Of planted examples honest models were seen to hide less than 2 %.
+MIN_PLANTED_FOUND = 0.9
 SIGNIFICANCE = 0.05
 
 
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One sanity check.
-
-    Attributes:
-        name: Short name, with the protocol's number.
-        passed: None where it could not be made.
-        message: What was seen; where it failed, with the cure.
-    """
-
-    name: str
-    passed: bool | None
-    message: str
-
-
-def check_finite(logits: NDArray[Any]) -> Check:
+def check_finite(finite: Flags) -> Check:
     """Checks that the model's outputs on unchanged examples are numbers."""
-    bad = int(np.sum(~np.isfinite(logits).all(axis=1)))
+    bad = int(np.sum(~finite))
     return _check(
         "finite outputs",
         bad == 0,
-        f"All logits of {len(logits)} unchanged examples are finite.",
-        f"The logits of {bad} of {len(logits)} unchanged examples are not finite; look for "
+        f"All logits of {len(finite)} unchanged examples are finite.",
+        f"The logits of {bad} of {len(finite)} unchanged examples are not finite; look for "
         "overflow, division by zero or missing values in the model's inputs.",
     )
 
 
-def check_repeatable(first: NDArray[Any], second: NDArray[Any]) -> Check:
-    """C1: the same input gives the same output."""
-    both = np.isfinite(first) & np.isfinite(second)
-    largest = float(np.max(np.abs(first - second), where=both, initial=0.0))
+def check_repeatable(difference: NDArray[np.float64]) -> Check:
+    """C1: the same input gives the same output.
+
+    Args:
+        difference: `[examples]`, the largest difference of logits between two calls.
+    """
+    largest = float(difference.max(initial=0.0))
     return _check(
         "C1 repeatable outputs",
         largest <= MAX_LOGIT_DIFFERENCE,
@@ -75,14 +70,16 @@ def check_repeatable(first: NDArray[Any], second: NDArray[Any]) -> Check:
     )
 
 
-def check_logits(logits: NDArray[Any]) -> Check:
-    """C2: the outputs are logits and not probabilities, whose gradients vanish."""
-    finite = logits[np.isfinite(logits).all(axis=1)]
-    inside = (finite >= -MAX_SUM_ERROR).all(axis=1) & (finite <= 1 + MAX_SUM_ERROR).all(axis=1)
-    sums = np.abs(finite.sum(axis=1) - 1) <= MAX_SUM_ERROR
+def check_logits(is_distribution: Flags) -> Check:
+    """C2: the outputs are logits and not probabilities, whose gradients vanish.
+
+    Args:
+        is_distribution: `[examples with finite outputs]` bool, whether they are in [0, 1] and sum
+            to 1.
+    """
     return _check(
         "C2 logits",
-        not len(finite) or not bool((inside & sums).all()),
+        not (len(is_distribution) and bool(is_distribution.all())),
         "The outputs are not probabilities.",
         "The outputs lie in [0, 1] and sum to 1: they are probabilities, not logits, and their "
         "gradients vanish where the model is sure; export the last layer's values from before the "
@@ -90,37 +87,32 @@ def check_logits(logits: NDArray[Any]) -> Check:
     )
 
 
-def check_gradients(
-    health: Mapping[str, GradientHealth] | str, correct: NDArray[np.bool_]
-) -> Check:
-    """C3: gradients exist, are not all zero, and are finite.
-
-    Args:
-        health: By feature, each over all examples; or why no gradient could be taken.
-        correct: `[examples]` bool, the examples that attacks have to mislead.
-    """
+def check_gradients(outcomes: Outcomes) -> Check:
+    """C3: gradients exist, are not all zero, and are finite, where attacks have to mislead."""
     name = "C3 gradients"
-    if isinstance(health, str):
+    if outcomes.gradient_error:
         return Check(
             name,
             False,
-            f"The export lost the model's gradients ({health}); export it with custom gradients "
-            "(the default of tf.saved_model.save and keras.export.ExportArchive).",
+            f"The export lost the model's gradients ({outcomes.gradient_error}); export it with "
+            "custom gradients (the default of tf.saved_model.save and "
+            "keras.export.ExportArchive).",
         )
+    correct = outcomes.correct
     count = int(correct.sum())
     if not count:
         return Check(name, None, "No example is classified right, so nothing is left to attack.")
-    missing = [feature for feature, found in health.items() if found.missing]
-    if missing:
+    if outcomes.gradient_missing:
         return Check(
             name,
             False,
-            f"No gradient reaches {_quoted(missing)}: rounding, casting to integers, a lookup or "
-            "an argmax lies between them and the logits; export the differentiable part of the "
-            "model, or leave the feature out of the attack.",
+            f"No gradient reaches {_quoted(outcomes.gradient_missing)}: rounding, casting to "
+            "integers, a lookup or an argmax lies between them and the logits; export the "
+            "differentiable part of the model, or leave the feature out of the attack.",
         )
-    dead = [feature for feature, found in health.items() if found.zero.all()]
-    if dead and len(dead) < len(health):
+    zeros = outcomes.gradient_zero
+    dead = [feature for feature, zero in zeros.items() if zero.all()]
+    if dead and len(dead) < len(zeros):
         return Check(
             name,
             False,
@@ -128,8 +120,8 @@ def check_gradients(
             "the feature, or a bucketing hides it; leave it out of the attack, or export what "
             "comes after the bucketing.",
         )
-    zero = np.all([found.zero for found in health.values()], axis=0) & correct
-    broken = np.any([found.broken for found in health.values()], axis=0) & correct
+    zero = np.all(list(zeros.values()), axis=0) & correct
+    broken = np.any(list(outcomes.gradient_broken.values()), axis=0) & correct
     zero_share, broken_share = zero.sum() / count, broken.sum() / count
     if broken_share > MAX_DEAD_GRADIENT_SHARE:
         return Check(
@@ -148,7 +140,29 @@ def check_gradients(
     )
 
 
-def check_many_steps(one_step: NDArray[np.bool_], many_steps: NDArray[np.bool_]) -> Check:
+def check_monotone(withstood: Flags, fooled: Flags) -> Check:
+    """C4: what falls within an epsilon falls within a larger one, whose ball holds the same point.
+
+    Args:
+        withstood: `[examples]` bool, withstood every attack at a larger epsilon.
+        fooled: `[examples]` bool, misled at the verdict's.
+    """
+    name = "C4 monotone in epsilon"
+    total = int((withstood | fooled).sum())
+    if not withstood.any():
+        return Check(name, None, "Nothing withstood a larger epsilon than the verdict's.")
+    lost = int((withstood & fooled).sum())
+    seen = f"Of {total} examples, {lost} fall within the verdict's epsilon and not within a larger."
+    return _check(
+        name,
+        not _surely_beyond(lost, total, MAX_LOST_AT_LARGER),
+        seen,
+        f"{seen} Attacks lose their way in larger balls, so they may in smaller ones; try more "
+        "steps or restarts.",
+    )
+
+
+def check_many_steps(one_step: Flags, many_steps: Flags) -> Check:
     """C5: many small steps mislead at least as often as one large one.
 
     Args:
@@ -166,7 +180,7 @@ def check_many_steps(one_step: NDArray[np.bool_], many_steps: NDArray[np.bool_])
     )
 
 
-def check_noise(noise: NDArray[np.bool_], gradient: NDArray[np.bool_]) -> Check:
+def check_noise(noise: Flags, gradient: Flags) -> Check:
     """C6: random noise misleads less often than attacks that know the gradient.
 
     Args:
@@ -185,34 +199,124 @@ def check_noise(noise: NDArray[np.bool_], gradient: NDArray[np.bool_]) -> Check:
     )
 
 
-def check_black_box(square: NDArray[np.bool_], gradient: NDArray[np.bool_]) -> Check:
-    """C7: a search without gradients misleads less often than attacks that know them.
+def check_black_box(found: Flags, gradient: Flags) -> Check:
+    """C7: searches without gradients mislead less often than attacks that know them.
 
     Args:
-        square: `[examples]` bool, misled by the square attack.
+        found: `[examples]` bool, misled by any search without gradients but for noise.
         gradient: `[examples]` bool, misled by any gradient attack.
     """
-    excess = compare_paired(square, gradient)
-    seen = _seen(excess.only_first, "random squares", excess.only_second, "gradients", excess.total)
+    only, total = int((found & ~gradient).sum()), len(found)
+    seen = f"Of {total} examples, {only} fall only to a search that sees no gradient."
     return _check(
         "C7 gradients beat random search",
-        not _surely_beyond(excess.only_first, excess.total, MIN_BLACK_BOX_EXCESS),
+        not _surely_beyond(only, total, MIN_BLACK_BOX_EXCESS),
         seen,
-        f"{seen} A search that sees no gradient misleads the model where gradient attacks fail: "
-        "they are too weak (add apgd_t), or the gradients do not lead to the model's mistakes.",
+        f"{seen} The gradient attacks are too weak (add apgd_t), or the gradients do not lead to "
+        "the model's mistakes.",
+    )
+
+
+def check_converged(more_steps: Flags) -> Check:
+    """C8: twice the steps and starts find hardly more.
+
+    Args:
+        more_steps: `[examples]` bool, whether that misleads the model and no attack before did.
+    """
+    name = "C8 convergence"
+    total, fallen = len(more_steps), int(more_steps.sum())
+    if not total:
+        return Check(name, None, "No example is classified right.")
+    seen = (
+        f"Of {total} examples, {fallen} withstand all attacks and fall to twice the steps from "
+        "twice the starts."
+    )
+    return _check(
+        name,
+        not _surely_beyond(fallen, total, MAX_MORE_STEPS),
+        seen,
+        f"{seen} The attacks had not converged; give them a larger budget.",
+    )
+
+
+def check_rise(attack: str, idle: Flags) -> Check:
+    """C9: attacks raise the loss.
+
+    Args:
+        attack: The attack's name.
+        idle: `[attacked examples]` bool, whether it found no point of a higher loss at all.
+    """
+    name = "C9 rising loss"
+    if not len(idle):
+        return Check(name, None, "No example was attacked.")
+    count = int(idle.sum())
+    seen = f"{attack} raises the loss of all but {count} of {len(idle)} examples."
+    return _check(
+        name,
+        not _surely_beyond(count, len(idle), MAX_IDLE_SHARE),
+        seen,
+        f"{attack} finds no higher loss anywhere around {count} of {len(idle)} examples: the loss "
+        "is flat there (saturated or rounded outputs), or its gradient points nowhere; export "
+        "unscaled logits, and look for rounding and clipping inside the model.",
+    )
+
+
+def check_returned(lost: Mapping[str, int], total: int) -> Check:
+    """C11: a point that misleads the model on the way is the one that is returned.
+
+    Args:
+        lost: By attack, of how many examples it was not, or misleads no more when asked again.
+        total: How many were attacked.
+    """
+    name = "C11 no silent success"
+    if not total:
+        return Check(name, None, "No example was attacked.")
+    worst = max(lost, key=lambda attack: lost[attack], default="")
+    count = lost.get(worst, 0)
+    return _check(
+        name,
+        not _surely_beyond(count, total, MAX_SILENT_SHARE),
+        f"What misleads on the way still does when asked again, but for {count} of {total}.",
+        f"{worst} saw the model misled about {count} of {total} examples whose adversarial twins "
+        "it gets right when asked again: its answers are not the same each time; export the model "
+        "in inference mode.",
+    )
+
+
+def check_planted(found: Flags) -> Check:
+    """C13: an adversarial example that is planted is found.
+
+    Args:
+        found: `[examples with a plant]` bool, whether it is.
+    """
+    name = "C13 active test"
+    if not len(found):
+        return Check(name, None, "No adversarial example could be planted.")
+    count, total = int(found.sum()), len(found)
+    _, high = wilson_interval(count, total, 0.95)
+    seen = (
+        f"Of {total} adversarial examples planted in a new readout of the model, the attack finds "
+        f"{count}."
+    )
+    return _check(
+        name,
+        bool(high >= MIN_PLANTED_FOUND),
+        seen,
+        f"{seen} It has to find nearly all: the gradients do not lead to what is there, and the "
+        "true robustness is lower than measured.",
     )
 
 
 def _surely_beyond(count: int, total: int, tolerated: float) -> bool:
-    """Returns whether examples that gradients miss are more than a tolerated share for certain.
+    """Returns whether a count is more than a tolerated share for certain.
 
-    Even one says that the attacks missed something, but every sampler is lucky at times.
+    Even one example says that something was missed, but every sampler is lucky at times.
     """
     low, _ = wilson_interval(count, max(total, 1), 0.95)
     return bool(low > tolerated)
 
 
-def check_full_range(survived: NDArray[np.bool_], classes: int) -> Check:
+def check_full_range(survived: Flags, classes: int) -> Check:
     """C10: an attack that may change everything leaves no more than guessing.
 
     Args:
@@ -221,7 +325,12 @@ def check_full_range(survived: NDArray[np.bool_], classes: int) -> Check:
     """
     count, total = int(survived.sum()), len(survived)
     if not total:
-        return Check("C10 unbounded attack", None, "No example is classified right.")
+        return Check(
+            "C10 unbounded attack",
+            None,
+            "Not made: no example is right, or some of the model's inputs may not change, so that "
+            "accuracy need not fall to guessing.",
+        )
     low, _ = wilson_interval(count, total, 0.95)
     seen = f"{count} of {total} examples stay right when the attacker may use the whole range."
     return _check(
@@ -264,5 +373,5 @@ def _seen(first: int, first_name: str, second: int, second_name: str, total: int
     )
 
 
-def _quoted(names: list[str]) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)

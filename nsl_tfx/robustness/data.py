@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from nsl_tfx.configs import RobustnessConfig
 
 Batches = Mapping[str, Any] | Iterable[Mapping[str, Any]]
 """Arrays `[examples, ...]` by feature name, or an iterable of such dicts, a batch each."""
@@ -27,12 +30,25 @@ class Examples:
         labels: `[examples]`, the class numbers.
         ids: `[examples]`, text.
         seen: How many examples there were to sample from.
+        columns: `[examples, ...]`, further features to tell results by, as they were read.
     """
 
     features: dict[str, NDArray[Any]]
     labels: NDArray[np.int64]
     ids: list[str]
     seen: int
+    columns: dict[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
+
+    def take(self, rows: NDArray[Any]) -> Examples:
+        """Returns some of the examples, by their numbers or by a mask."""
+        chosen = np.arange(len(self))[rows]
+        return Examples(
+            {name: value[chosen] for name, value in self.features.items()},
+            self.labels[chosen],
+            [self.ids[row] for row in chosen],
+            self.seen,
+            {name: value[chosen] for name, value in self.columns.items()},
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,6 +67,7 @@ def collect(
     id_feature: str | None = None,
     max_examples: int | None = None,
     seed: int = 0,
+    keep: Sequence[str] = (),
 ) -> Examples:
     """Reads examples, or a uniform sample of them, into memory.
 
@@ -64,6 +81,8 @@ def collect(
         id_feature: Names each example; its position does when None.
         max_examples: Size of the sample; all when None.
         seed: Seed of the sample.
+        keep: Further features to keep as they are. Of sparse ones the first value; where there is
+            none, NaN, -1 or an empty text.
 
     Raises:
         ValueError: A feature is absent or of another shape, a label is missing, or there is no
@@ -77,11 +96,12 @@ def collect(
         ([0, 1], ['0', '1'])
     """
     columns = [*inputs, label_feature, *([id_feature] if id_feature else [])]
+    further = [name for name in keep if name not in columns]
     random = np.random.default_rng(seed)
     kept: list[dict[str, NDArray[Any]]] = []
     held = seen = 0
     for batch in _each_batch(batches):
-        rows = _read_batch(batch, columns, inputs, label_feature)
+        rows = _read_batch(batch, [*columns, *further], inputs, label_feature)
         count = len(rows[label_feature])
         rows["\0position"] = np.arange(seen, seen + count)
         rows["\0priority"] = random.random(count)
@@ -104,8 +124,42 @@ def collect(
         )
     names = table[id_feature].reshape(-1) if id_feature else table["\0position"]
     return Examples(
-        {name: table[name] for name in inputs}, labels, [_text(name) for name in names], seen
+        {name: table[name] for name in inputs},
+        labels,
+        [_text(name) for name in names],
+        seen,
+        {name: table[name] for name in keep},
     )
+
+
+def check_examples(examples: Examples, config: RobustnessConfig) -> None:
+    """Raises ValueError where an attacked feature is not finite, or out of its bounds."""
+    for name in config.features:
+        values = examples.features[name]
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"Expected finite values of feature {name!r}. Received: NaN or infinity; fill or "
+                "filter them as training does."
+            )
+        for setting, compare in (("clip_value_min", np.less), ("clip_value_max", np.greater)):
+            bound = config.of_feature(getattr(config, setting), name)
+            if bound is None:
+                continue
+            # In the feature's own type: 0.1 is another number in float32.
+            bound = np.asarray(bound, values.dtype)
+            try:
+                outside = compare(values, bound)
+            except ValueError:
+                raise ValueError(
+                    f"Expected RobustnessConfig.{setting} of {name!r} to fit one example, of shape "
+                    f"{list(values.shape[1:])}. Received: shape {list(bound.shape)}."
+                ) from None
+            if outside.any():
+                raise ValueError(
+                    f"Expected feature {name!r} within {setting}={bound}. Received values from "
+                    f"{values.min():g} to {values.max():g}; the bounds are in the units of the "
+                    "model's input, after any scaling."
+                )
 
 
 def _each_batch(batches: Batches) -> Iterator[Mapping[str, Any]]:
@@ -133,7 +187,11 @@ def _read_batch(
             f"Expected examples with the features {', '.join(columns)}. Received examples without "
             f"{', '.join(absent)}; they have {', '.join(sorted(batch))}."
         )
-    rows = {name: _dense(batch[name], name) for name in columns if name != label_feature}
+    rows = {
+        name: _dense(batch[name], name) if name in inputs else _first(batch[name])
+        for name in columns
+        if name != label_feature
+    }
     for name, spec in inputs.items():
         rows[name] = _as_input(rows[name], name, spec)
     rows[label_feature] = _as_labels(_dense(batch[label_feature], label_feature, NO_LABEL))
@@ -141,6 +199,18 @@ def _read_batch(
     if len(set(sizes.values())) > 1:
         raise ValueError(f"Expected features of equally many rows. Received: {sizes}.")
     return rows
+
+
+def _first(value: Any) -> NDArray[Any]:
+    """Returns a feature as it is; of a sparse one the first value, or what stands for none."""
+    if not isinstance(value, tf.SparseTensor):
+        return np.asarray(value)
+    missing: Any = NO_LABEL if value.dtype.is_integer else math.nan
+    if value.dtype == tf.string:
+        missing = b""
+    dense = tf.sparse.to_dense(value, default_value=missing).numpy()
+    filled = np.full((len(dense), 1), missing, dense.dtype)
+    return np.concatenate([dense, filled], axis=1)[:, 0]
 
 
 def _dense(value: Any, name: str, filler: Any = None) -> NDArray[Any]:

@@ -1,256 +1,371 @@
-"""Measures one model: clean accuracy, every attack, the curve, and the checks."""
+"""What one model does with some examples: as they are, under attack, and corrupted."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import AttackName, RobustnessConfig
-from nsl_tfx.robustness import checks
+from nsl_tfx.robustness import corruption
 from nsl_tfx.robustness.data import Examples
 from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError
-from nsl_tfx.robustness.result import (
-    AttackScore,
-    CurvePoint,
-    Fragile,
-    ModelScores,
-    Proportion,
-    Rows,
-)
-from nsl_tfx.robustness.runner import GradientHealth, Runner, is_right
-from nsl_tfx.robustness.suite import (
-    GRADIENT_FREE,
-    PlannedAttack,
-    make_attack,
-    make_full_range_attack,
-)
+from nsl_tfx.robustness.outcomes import Flags, Outcomes
+from nsl_tfx.robustness.probes import FULL_RANGE, MORE_STEPS, NOT_MADE, PLANTED, Probes
+from nsl_tfx.robustness.reference import Reference
+from nsl_tfx.robustness.result import Fragile
+from nsl_tfx.robustness.runner import Attacked, GradientHealth, Runner, content_seeds, is_right
+from nsl_tfx.robustness.suite import CHEAP, GRADIENT_FREE, PlannedAttack, make_attack
+from nsl_tfx.robustness.threat import Threat
 
 MAX_FRAGILE = 8
-# Whether an attack works at all shows on few examples: of 256 that survive by chance at 10 %, the
-# Wilson interval spans 4 points to either side.
-MAX_FULL_RANGE_EXAMPLES = 256
+
+# Softmax in float32 sums to 1 within 1e-6; logits of a whole data set never do by chance.
+MAX_SUM_ERROR = 1e-4
+
+# Of what the attacks at the verdict's epsilon cost, roughly: the curve's other epsilons are for
+# some of the examples, and most of these are misled by the first attack.
+_CURVE_COST = 0.25
 
 _LOG = logging.getLogger(__name__)
 
+OnStep = Callable[[float, str], None]
+"""Is told of so much more work done, as a share of all that an example takes, and what comes."""
 
-def measure(model: ModelUnderTest, examples: Examples, config: RobustnessConfig) -> ModelScores:
-    """Runs the whole protocol on one model.
 
-    Raises:
-        UnusableModelError: The model gives one logit only.
-        ValueError: Features or labels do not fit the model or the config.
+class Measurement:
+    """One model's measurement, part by part.
+
+    Args:
+        model: The model.
+        config: What to measure.
+        reference: What all parts share.
     """
-    model.check_attackable(config.features)
-    _check_box(examples, config)
-    return _Measurement(model, examples, config).run()
 
+    def __init__(
+        self, model: ModelUnderTest, config: RobustnessConfig, reference: Reference
+    ) -> None:
+        self._model, self._config, self._reference = model, config, reference
+        self._threat = Threat.of(config)
+        self._runner = Runner(model, self._threat, min(config.batch_size, reference.total))
+        self._probes = Probes(self._runner, config, (reference.low, reference.high))
+        self._planned = {name: make_attack(name, config) for name in config.attack_names}
 
-class _Measurement:
-    def __init__(self, model: ModelUnderTest, examples: Examples, config: RobustnessConfig) -> None:
-        self.examples, self.config = examples, config
-        self.runner = Runner(model, examples, config.features, config.batch_size)
-        every = np.arange(len(examples))
-        self.logits = self.runner.logits(every)
-        self.classes = self.logits.shape[1]
-        _check_labels(examples.labels, self.classes)
-        self.correct = is_right(self.logits, examples.labels)
-        self.margin = _margin(self.logits, examples.labels)
-        # 0 for what is wrong to begin with; infinity until an attack succeeds.
-        self.smallest = np.where(self.correct, math.inf, 0.0)
-        self.fooled_by: dict[AttackName, NDArray[np.bool_]] = {}
-        self.invalid: dict[str, int] = {}
-        self.attacked = 0
-        self.attacks: list[AttackScore] = []
-        self.fragile: list[Fragile] = []
-        self.health = self._gradient_health(every)
-        usable = [n for n in config.attacks if self._has_gradients() or n in GRADIENT_FREE]
-        # Gradients first: their adversarial examples are the ones worth showing.
-        self.names = sorted(usable, key=lambda name: name in GRADIENT_FREE)
+    def measure(
+        self,
+        examples: Examples,
+        rows: NDArray[np.int64],
+        on_step: OnStep = lambda share, what: None,
+    ) -> Outcomes:
+        """Measures a part.
 
-    def run(self) -> ModelScores:
-        for epsilon in self.config.epsilons:
-            self._attack_all(epsilon)
-        rows = Rows(
-            self.logits.argmax(axis=1),
-            self.correct,
-            {name.value: fooled for name, fooled in self.fooled_by.items()},
-            self.smallest,
-        )
-        points = [CurvePoint(0.0, self._share(self.correct))]
-        points += [
-            CurvePoint(epsilon, self._share(rows.robust_at(epsilon)))
-            for epsilon in self.config.epsilons
-        ]
-        return ModelScores(
-            classes=self.classes,
-            accuracy=points[0].accuracy,
-            robust_accuracy=self._share(rows.robust_at(self.config.epsilon)),
-            attacks=tuple(self.attacks),
-            curve=tuple(points),
-            checks=tuple(self._checks()),
-            rows=rows,
-            fragile=tuple(self.fragile),
-        )
+        Args:
+            examples: At least one.
+            rows: Their numbers among all examples, `[examples]`.
+            on_step: Is told of what is done.
 
-    def _attack_all(self, epsilon: float) -> None:
-        """Attacks at one epsilon what still stands; at the verdict's, all that was correct.
-
-        An adversarial example within a smaller epsilon is one within this, too, so the curve needs
-        no row twice. At the verdict's epsilon every attack gets every row, because its own accuracy
-        and the comparison of attacks need them all.
+        Raises:
+            UnusableModelError: The model gives one logit only.
+            ValueError: A label is no class of the model.
         """
-        decisive = epsilon == self.config.epsilon
-        for name in self.names:
-            rows = np.flatnonzero(self.correct if decisive else np.isinf(self.smallest))
-            planned = make_attack(name, self.config, epsilon)
-            start = time.monotonic()
-            fooled = self._attack(name, planned, rows)
-            seconds = time.monotonic() - start
-            if decisive:
-                self.fooled_by[name] = fooled
-                left = self._share(self.correct & ~fooled)
-                self.attacks.append(AttackScore(name.value, planned.settings, left, seconds))
-            _LOG.info(
-                "epsilon %g, %s: %d of %d misled in %.1f s",
-                epsilon, name.value, fooled.sum(), len(rows), seconds,
-            )  # fmt: skip
-
-    def _attack(
-        self, name: AttackName, planned: PlannedAttack, rows: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Attacks rows and notes what fell for the first time; returns `[examples]`: misled."""
-        epsilon = planned.attack.epsilon
-        fooled = np.zeros(len(self.examples), bool)
-        if not len(rows):
-            return fooled
-        # The same draws at every epsilon: a curve is smoother so.
-        seed = (self.config.seed, list(AttackName).index(name))
-        found = self.runner.attack(planned, rows, seed)
-        fooled[rows] = found.fooled
-        self.attacked += len(rows)
-        self.invalid[name.value] = self.invalid.get(name.value, 0) + int(found.invalid.sum())
-        new = np.flatnonzero(found.fooled & np.isinf(self.smallest[rows]))
-        most_fragile = new[np.argsort(self.margin[rows[new]])][:MAX_FRAGILE]
-        self._keep_fragile(
-            [
-                Fragile(
-                    example_id=self.examples.ids[row],
-                    row=int(row),
-                    label=int(self.examples.labels[row]),
-                    prediction=int(found.predictions[i]),
-                    epsilon=epsilon,
-                    attack=name.value,
-                    original={k: self.examples.features[k][row] for k in found.adversarial},
-                    adversarial={k: v[i] for k, v in found.adversarial.items()},
-                )
-                for i, row in zip(most_fragile, rows[most_fragile], strict=True)
-            ]
+        logits = self._runner.logits(examples)
+        _check_labels(examples.labels, logits.shape[1])
+        state = _Progress(examples, rows, logits)
+        health = self._gradient_health(examples)
+        self._attack_all(state, health, on_step)
+        return Outcomes(
+            row=rows,
+            classes=np.full(len(examples), logits.shape[1]),
+            label=examples.labels,
+            prediction=logits.argmax(axis=1),
+            correct=state.correct,
+            finite=np.isfinite(logits).all(axis=1),
+            margin=state.margin,
+            repeat_difference=_largest_difference(logits, self._runner.logits(examples)),
+            is_distribution=_is_distribution(logits),
+            **_health_columns(health, len(examples)),
+            attacked=_by_value(state.attacked),
+            fooled=_by_value(state.fooled),
+            invalid=_by_value(state.invalid),
+            lost=_by_value(state.lost),
+            idle=_by_value(state.idle),
+            smallest_epsilon=state.smallest,
+            withstood=state.withstood,
+            probes=self._probe(examples, state, health, on_step),
+            corrupted=self._corrupt(examples),
+            edited={},
+            neighbors_correct={},
+            neighbors_changed={},
+            fragile=state.most_fragile(),
+            seconds={name.value: seconds for name, seconds in state.seconds.items()},
+            queries=state.queries,
         )
-        self.smallest[rows[new]] = epsilon
-        return fooled
 
-    def _keep_fragile(self, new: list[Fragile]) -> None:
-        kept = sorted([*self.fragile, *new], key=lambda f: (f.epsilon, self.margin[f.row]))
-        self.fragile = kept[:MAX_FRAGILE]
-
-    def _checks(self) -> list[checks.Check]:
-        # By their numbers, as the report lists them.
-        return [
-            checks.check_finite(self.logits),
-            self._check_repeatable(),
-            checks.check_logits(self.logits),
-            checks.check_gradients(self.health, self.correct),
-            *self._attack_checks(),
-            checks.check_valid(self.invalid, self.attacked),
-        ]
-
-    def _attack_checks(self) -> list[checks.Check]:
-        gradient = [self.fooled_by[name] for name in self.names if name not in GRADIENT_FREE]
-        if not gradient:
-            return [
-                checks.Check(
-                    "gradient attacks",
-                    False,
-                    "No attack used the model's gradients, so its robustness is not known; add "
-                    "fgsm or pgd to the attacks, and export a model that has gradients.",
-                )
-            ]
-        found = []
-        by_name = self.fooled_by
-        correct = self.correct
-        if AttackName.FGSM in by_name and AttackName.PGD in by_name:
-            found.append(
-                checks.check_many_steps(
-                    by_name[AttackName.FGSM][correct], by_name[AttackName.PGD][correct]
-                )
-            )
-        union = np.any(gradient, axis=0)
-        if AttackName.NOISE in by_name:
-            found.append(checks.check_noise(by_name[AttackName.NOISE][correct], union[correct]))
-        if AttackName.SQUARE in by_name:
-            found.append(
-                checks.check_black_box(by_name[AttackName.SQUARE][correct], union[correct])
-            )
-        found.append(self._check_full_range())
-        return found
-
-    def _check_repeatable(self) -> checks.Check:
-        some = np.arange(min(len(self.examples), self.config.batch_size))
-        return checks.check_repeatable(self.logits[some], self.runner.logits(some))
-
-    def _check_full_range(self) -> checks.Check:
-        rows = np.flatnonzero(self.correct)
-        if len(rows) > MAX_FULL_RANGE_EXAMPLES:
-            # Evenly spaced: files are often sorted by class.
-            spaced = np.linspace(0, len(rows) - 1, MAX_FULL_RANGE_EXAMPLES)
-            rows = rows[spaced.astype(int)]
-        if not len(rows):
-            return checks.check_full_range(np.zeros(0, bool), self.classes)
-        low, high = self._range()
-        if not low < high:
-            return checks.Check(
-                "C10 unbounded attack",
-                None,
-                "All features have one value; set clip_value_min and clip_value_max.",
-            )
-        planned = make_full_range_attack(self.config, low, high)
-        found = self.runner.attack(planned, rows, (self.config.seed, 1000))
-        return checks.check_full_range(~found.fooled, self.classes)
-
-    def _range(self) -> tuple[float, float]:
-        """The box of valid values; where the config leaves it open, that of the examples."""
-        values = [self.examples.features[name] for name in self.config.features]
-        low, high = self.config.clip_value_min, self.config.clip_value_max
-        low = min(float(value.min()) for value in values) if low is None else low
-        high = max(float(value.max()) for value in values) if high is None else high
-        return low, high
-
-    def _gradient_health(self, rows: NDArray[np.int64]) -> dict[str, GradientHealth] | str:
+    def _gradient_health(self, examples: Examples) -> dict[str, GradientHealth] | str:
         try:
-            return self.runner.gradient_health(rows)
+            return self._runner.gradient_health(examples)
         except (TypeError, LookupError) as error:
             return " ".join(str(error).split())[:200]
 
-    def _has_gradients(self) -> bool:
-        if isinstance(self.health, str):
-            return False
-        return not all(found.missing for found in self.health.values())
+    def _attack_all(
+        self, state: _Progress, health: dict[str, GradientHealth] | str, on_step: OnStep
+    ) -> None:
+        """Attacks at every epsilon, the largest first.
 
-    def _share(self, holds: NDArray[np.bool_]) -> Proportion:
-        return Proportion.of(holds, self.config.confidence)
+        What withstands a ball withstands all smaller ones, so that the curve needs few examples
+        twice. At the verdict's epsilon each is attacked whatever was found before: what falls there
+        and withstood a larger one tells of attacks that lose their way.
+        """
+        usable = [n for n in self._planned if _has_gradients(health) or n in GRADIENT_FREE]
+        # Gradients first: their adversarial examples are the ones worth showing, and a search that
+        # needs none takes the most calls.
+        names = sorted(usable, key=lambda name: (name not in CHEAP, name in GRADIENT_FREE))
+        shares = self._shares(names)
+        for epsilon in sorted(self._config.epsilons, reverse=True):
+            decisive = epsilon == self._config.epsilon
+            target = state.correct if decisive else state.correct & ~state.settled
+            misled = np.zeros(len(target), bool)
+            for name in names:
+                on_step(0.0, f"{name.value} at epsilon {epsilon:g}")
+                told = target if decisive and name in CHEAP else target & ~misled
+                misled |= self._attack(state, name, epsilon, told, decisive)
+                on_step(shares[name] * (1.0 if decisive else self._curve_share()), "")
+            state.settle(epsilon, target, misled, larger=epsilon > self._config.epsilon)
+
+    def _shares(self, names: list[AttackName]) -> dict[AttackName, float]:
+        """Returns each attack's share of the work of an example, at the verdict's epsilon."""
+        costs = {name: self._planned[name].queries(10) for name in names}
+        total = sum(costs.values()) * (1 + _CURVE_COST * (len(self._config.epsilons) > 1))
+        return {name: cost / total for name, cost in costs.items()}
+
+    def _curve_share(self) -> float:
+        return _CURVE_COST / (len(self._config.epsilons) - 1)
+
+    def _attack(
+        self,
+        state: _Progress,
+        name: AttackName,
+        epsilon: float,
+        told: Flags,
+        decisive: bool,
+    ) -> Flags:
+        """Attacks the told examples and notes what came of it; returns `[examples]`: misled."""
+        start = time.monotonic()
+        planned = self._planned[name]
+        misled = np.zeros(len(told), bool)
+        state.expect(name)
+        if told.any():
+            # The same draws at every epsilon: a curve is smoother so.
+            seed = (self._config.seed, list(AttackName).index(name))
+            found = self._runner.attack(planned, state.examples.take(told), epsilon, seed)
+            misled[told] = found.fooled
+            state.note(name, planned, told, found, epsilon)
+        if decisive:
+            state.seconds[name] = time.monotonic() - start
+            state.attacked[name] = told
+            state.fooled[name] = misled
+        _LOG.info(
+            "epsilon %g, %s: %d of %d misled in %.1f s",
+            epsilon, name.value, misled.sum(), told.sum(), time.monotonic() - start,
+        )  # fmt: skip
+        return misled
+
+    def _probe(
+        self,
+        examples: Examples,
+        state: _Progress,
+        health: dict[str, GradientHealth] | str,
+        on_step: OnStep,
+    ) -> dict[str, NDArray[np.int8]]:
+        found = {
+            name: np.full(len(examples), NOT_MADE, np.int8)
+            for name in (FULL_RANGE, MORE_STEPS, PLANTED)
+        }
+        chosen = np.isin(state.rows, self._reference.probed) & state.correct
+        if not _has_gradients(health) or set(self._planned) <= GRADIENT_FREE:
+            return found
+        standing = chosen & (state.smallest > self._config.epsilon)
+        probes = [
+            (PLANTED, chosen, self._probes.planted),
+            (MORE_STEPS, standing, self._probes.more_steps),
+        ]
+        every_input = set(self._model.inputs) <= set(self._config.features)
+        if every_input and self._threat.moves_everything and self._reference.has_range:
+            probes.append((FULL_RANGE, chosen, self._probes.full_range))
+        # What fell before needs no more steps.
+        found[MORE_STEPS][chosen] = 0
+        for name, told, probe in probes:
+            on_step(0.0, f"probe: {name.replace('_', ' ')}")
+            if told.any():
+                found[name][told] = probe(examples.take(told))
+        return found
+
+    def _corrupt(self, examples: Examples) -> dict[str, Flags]:
+        found = {}
+        bounds = {
+            name: (self._threat.low.get(name), self._threat.high.get(name))
+            for name in self._config.features
+        }
+        seeds = content_seeds([examples.features[name] for name in self._model.inputs])
+        for name in self._config.corruptions:
+            own = seeds ^ np.random.SeedSequence(
+                (self._config.seed, 2000 + list(type(name)).index(name))
+            ).generate_state(2)
+            for severity in self._config.severities:
+                changed = corruption.corrupt(
+                    name,
+                    examples.features,
+                    severity,
+                    own,
+                    self._reference.pool,
+                    bounds,
+                )
+                logits = self._runner.logits(examples, changed)
+                found[f"{name.value}/{severity}"] = is_right(logits, examples.labels)
+        return found
 
 
-def _margin(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[Any]:
+@dataclasses.dataclass
+class _Progress:
+    """What is known so far about the examples of a part; every array is `[examples]`."""
+
+    examples: Examples
+    rows: NDArray[np.int64]
+    logits: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        count, labels = len(self.rows), self.examples.labels
+        self.correct = is_right(self.logits, labels)
+        self.margin = _margin(self.logits, labels)
+        # 0 for what is wrong to begin with; infinity until an attack succeeds.
+        self.smallest = np.where(self.correct, math.inf, 0.0)
+        self.settled = np.zeros(count, bool)
+        self.withstood = np.zeros(count)
+        self.attacked: dict[AttackName, Flags] = {}
+        self.fooled: dict[AttackName, Flags] = {}
+        self.invalid: dict[AttackName, Flags] = {}
+        self.lost: dict[AttackName, Flags] = {}
+        self.idle: dict[AttackName, Flags] = {}
+        self.seconds: dict[AttackName, float] = {}
+        self.fragile: list[Fragile] = []
+        self.queries = 0
+
+    def expect(self, name: AttackName) -> None:
+        """Makes room for what an attack will do, which may be told nothing at all."""
+        for kept in (self.invalid, self.lost, self.idle):
+            kept.setdefault(name, np.zeros(len(self.rows), bool))
+
+    def note(
+        self,
+        name: AttackName,
+        planned: PlannedAttack,
+        told: Flags,
+        found: Attacked,
+        epsilon: float,
+    ) -> None:
+        """Takes down what an attack did to the told examples."""
+        places = np.flatnonzero(told)
+        self.queries += len(places) * planned.queries(self.logits.shape[1])
+        still = [
+            (value.reshape(len(value), -1) == before.reshape(len(value), -1)).all(axis=1)
+            for key, value in found.adversarial.items()
+            for before in [self.examples.features[key][places]]
+        ]
+        for kept, values in (
+            (self.invalid, found.invalid),
+            (self.lost, found.lost),
+            (self.idle, ~found.fooled & np.all(still, axis=0)),
+        ):
+            kept[name][places] |= values
+        self._keep_fragile(name, places, found, epsilon)
+
+    def settle(self, epsilon: float, target: Flags, misled: Flags, larger: bool) -> None:
+        """Takes down what all attacks of one epsilon together did to what they were told."""
+        self.smallest[misled] = epsilon
+        self.settled[target] = ~misled[target]
+        if larger:
+            survived = target & ~misled
+            self.withstood[survived] = np.maximum(self.withstood[survived], epsilon)
+
+    def most_fragile(self) -> tuple[Fragile, ...]:
+        """Returns those which the smallest epsilons mislead, the least sure first."""
+        place = {int(row): i for i, row in enumerate(self.rows)}
+        current = [f for f in self.fragile if f.epsilon == self.smallest[place[f.row]]]
+        unique = {f.row: f for f in reversed(current)}
+        return tuple(sorted(unique.values(), key=lambda f: (f.epsilon, f.margin))[:MAX_FRAGILE])
+
+    def _keep_fragile(
+        self, name: AttackName, places: NDArray[np.int64], found: Attacked, epsilon: float
+    ) -> None:
+        fallen = np.flatnonzero(found.fooled)
+        least_sure = fallen[np.argsort(self.margin[places[fallen]], kind="stable")][:MAX_FRAGILE]
+        self.fragile += [
+            Fragile(
+                example_id=self.examples.ids[places[i]],
+                row=int(self.rows[places[i]]),
+                label=int(self.examples.labels[places[i]]),
+                prediction=int(found.logits[i].argmax()),
+                epsilon=epsilon,
+                attack=name.value,
+                original={k: self.examples.features[k][places[i]] for k in found.adversarial},
+                adversarial={k: v[i] for k, v in found.adversarial.items()},
+                margin=float(self.margin[places[i]]),
+            )
+            for i in least_sure
+        ]
+
+
+def _has_gradients(health: dict[str, GradientHealth] | str) -> bool:
+    if isinstance(health, str):
+        return False
+    return not all(found.missing for found in health.values())
+
+
+def _health_columns(health: dict[str, GradientHealth] | str, count: int) -> dict[str, Any]:
+    if isinstance(health, str):
+        return {
+            "gradient_zero": {},
+            "gradient_broken": {},
+            "gradient_missing": (),
+            "gradient_error": health,
+        }
+    return {
+        "gradient_zero": {name: found.zero for name, found in health.items()},
+        "gradient_broken": {name: found.broken for name, found in health.items()},
+        "gradient_missing": tuple(name for name, found in health.items() if found.missing),
+        "gradient_error": "",
+    }
+
+
+def _by_value(found: dict[AttackName, Flags]) -> dict[str, Flags]:
+    return {name.value: flags for name, flags in found.items()}
+
+
+def _largest_difference(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
+    both = np.isfinite(first) & np.isfinite(second)
+    difference = np.abs(np.where(both, first, 0) - np.where(both, second, 0))
+    return np.asarray(difference.max(axis=1).astype(np.float64))
+
+
+def _is_distribution(logits: NDArray[Any]) -> Flags:
+    inside = (logits >= -MAX_SUM_ERROR).all(axis=1) & (logits <= 1 + MAX_SUM_ERROR).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(inside & (np.abs(logits.sum(axis=1) - 1) <= MAX_SUM_ERROR))
+
+
+def _margin(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """The label's logit less the largest other one: how far an example is from being misled."""
     rows = np.arange(len(labels))
-    others = logits.astype(np.float64).copy()
+    others = logits.astype(np.float64)
     others[rows, labels] = -np.inf
-    return logits[rows, labels] - others.max(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(logits[rows, labels].astype(np.float64) - others.max(axis=1))
 
 
 def _check_labels(labels: NDArray[np.int64], classes: int) -> None:
@@ -265,22 +380,3 @@ def _check_labels(labels: NDArray[np.int64], classes: int) -> None:
             f"Received: {int(labels[outside][0])} and {int(outside.sum()) - 1} more outside; is "
             "label_feature the class number that the model was trained on?"
         )
-
-
-def _check_box(examples: Examples, config: RobustnessConfig) -> None:
-    for name in config.features:
-        values = examples.features[name]
-        if not np.isfinite(values).all():
-            raise ValueError(
-                f"Expected finite values of feature {name!r}. Received: NaN or infinity; fill or "
-                "filter them as training does."
-            )
-        low, high = float(values.min()), float(values.max())
-        below = config.clip_value_min is not None and low < config.clip_value_min
-        above = config.clip_value_max is not None and high > config.clip_value_max
-        if below or above:
-            raise ValueError(
-                f"Expected feature {name!r} between clip_value_min={config.clip_value_min} and "
-                f"clip_value_max={config.clip_value_max}. Received values from {low:g} to "
-                f"{high:g}; the bounds are in the units of the model's input, after any scaling."
-            )

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.attacks import Loss, Structure
+from nsl_tfx.attacks import Attack, Loss, Structure
 from nsl_tfx.attacks.attack import where_example
 from nsl_tfx.lib.draws import fold_in
 from nsl_tfx.robustness.losses import without_label
@@ -18,17 +18,27 @@ Predict = Callable[[Structure], tf.Tensor]
 
 
 def apply_attack(
-    planned: PlannedAttack, predict: Predict, x: Structure, labels: tf.Tensor, seed: tf.Tensor
-) -> Structure:
-    """Returns the attacked features.
+    planned: PlannedAttack,
+    predict: Predict,
+    x: Structure,
+    reach: Structure,
+    labels: tf.Tensor,
+    seed: tf.Tensor,
+) -> tuple[Structure, tf.Tensor]:
+    """Attacks a classifier.
 
     Args:
         planned: The attack, and what it raises.
         predict: The model.
         x: The features to attack, name to `[batch, ...]`.
+        reach: The radius along each element, by name.
         labels: `[batch]`; whatever else the model says counts as fooled.
         seed: Two integers, or two for each example, that fix every random draw.
+
+    Returns:
+        The attacked features, and whether the attack saw the model fooled, `[batch]`.
     """
+    attack: Attack = planned.attack.replace(scale=reach)
 
     def loss_of(score: Callable[[tf.Tensor], tf.Tensor]) -> Loss:
         def loss(moved: Structure) -> tuple[tf.Tensor, tf.Tensor]:
@@ -38,28 +48,27 @@ def apply_attack(
         return loss
 
     if planned.targeted_loss is None:
-        return planned.attack(loss_of(lambda logits: planned.loss(logits, labels)), x, seed=seed)
+        best = attack.find(loss_of(lambda logits: planned.loss(logits, labels)), x, seed)
+        return best.x, best.fooled
     targeted = planned.targeted_loss
     logits = predict(x)
     count = tf.minimum(planned.targets, tf.shape(logits)[1] - 1)
     likeliest = tf.math.top_k(without_label(logits, labels), count).indices
     targets = tf.cast(likeliest, labels.dtype)
 
-    def attack_next(i: tf.Tensor, best: Structure, fooled: tf.Tensor) -> tuple[Any, ...]:
+    def attack_next(i: tf.Tensor, kept: Structure, fooled: tf.Tensor) -> tuple[Any, ...]:
         target = targets[:, i]
-        found = planned.attack(
-            loss_of(lambda logits: targeted(logits, labels, target)),
-            x,
-            seed=fold_in(seed, i),
+        best = attack.find(
+            loss_of(lambda logits: targeted(logits, labels, target)), x, fold_in(seed, i)
         )
-        kept = {name: where_example(fooled, best[name], found[name]) for name in x}
-        return i + 1, kept, fooled | (tf.argmax(predict(found), axis=1) != labels)
+        found = {name: where_example(fooled, kept[name], best.x[name]) for name in x}
+        return i + 1, found, fooled | best.fooled
 
     # A loop of the graph: each target written out would be traced anew.
-    _, best, _ = tf.while_loop(
+    _, found, fooled = tf.while_loop(
         lambda *_: True,
         attack_next,
         (tf.constant(0), x, tf.argmax(logits, axis=1) != labels),
         maximum_iterations=count,
     )
-    return best
+    return found, fooled

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import RobustnessConfig
-from nsl_tfx.robustness.checks import Check
 from nsl_tfx.robustness.paired import PairedDifference
 from nsl_tfx.statistics import wilson_interval
 
@@ -161,6 +160,21 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True)
+class Check:
+    """One sanity check.
+
+    Attributes:
+        name: Short name, with the protocol's number.
+        passed: None where it could not be made.
+        message: What was seen; where it failed, with the cure.
+    """
+
+    name: str
+    passed: bool | None
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Fragile:
     """An example that a small perturbation misleads, beside its adversarial twin.
 
@@ -173,6 +187,7 @@ class Fragile:
         attack: The attack's name.
         original: The attacked features, by name.
         adversarial: The twin's features, by name.
+        margin: By how much the label's logit is the largest, before the attack.
     """
 
     example_id: str
@@ -183,6 +198,7 @@ class Fragile:
     attack: str
     original: Mapping[str, NDArray[Any]]
     adversarial: Mapping[str, NDArray[Any]]
+    margin: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

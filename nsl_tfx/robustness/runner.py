@@ -1,4 +1,4 @@
-"""Runs a model and attacks over all rows, in batches of one size."""
+"""Runs a model and attacks over examples, in batches of one size."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from nsl_tfx.attacks import Attack, Structure
-from nsl_tfx.configs import NormType
+from nsl_tfx.attacks import Structure
 from nsl_tfx.robustness.data import Examples
 from nsl_tfx.robustness.losses import cross_entropy
 from nsl_tfx.robustness.model import ModelUnderTest
 from nsl_tfx.robustness.planned import apply_attack
 from nsl_tfx.robustness.suite import PlannedAttack
-
-Arrays = dict[str, NDArray[Any]]
+from nsl_tfx.robustness.threat import Arrays, Threat
 
 
 @dataclasses.dataclass(frozen=True)
 class Attacked:
-    """What an attack made of some rows.
+    """What an attack made of some examples.
 
     Attributes:
         fooled: `[rows]` bool: the returned point is valid, and the model, asked again, does not
             give it the right class.
         adversarial: The returned features, `[rows, ...]` by name.
-        predictions: `[rows]`, the classes of the returned points.
+        logits: `[rows, classes]` at the returned points.
         invalid: `[rows]` bool: the returned point is outside the ball or the box, or not finite.
+        lost: `[rows]` bool: the attack saw the model fooled, but what it returned does not fool it.
     """
 
     fooled: NDArray[np.bool_]
     adversarial: Arrays
-    predictions: NDArray[np.int64]
+    logits: NDArray[Any]
     invalid: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,79 +57,124 @@ class GradientHealth:
 
 
 class Runner:
-    """Calls a model on rows of one set of examples.
+    """Calls a model on examples.
 
-    The last batch is padded to the size of the others, so every function is traced once; and rows
-    are addressed by number, so that only those which still stand need to be attacked.
+    Every call gets as many rows as the others, the last ones padded, so each function is traced
+    once, whatever parts the examples come in.
     """
 
-    def __init__(
-        self, model: ModelUnderTest, examples: Examples, features: tuple[str, ...], batch_size: int
-    ) -> None:
-        self._model = model
-        self._examples = examples
-        self._attacked = features
-        self._size = model.batch_size or min(batch_size, len(examples))
-        self._traced: dict[str, Any] = {}
-        self._seeds = content_seeds([examples.features[name] for name in model.inputs])
+    def __init__(self, model: ModelUnderTest, threat: Threat, batch_size: int) -> None:
+        """Makes a runner.
 
-    def logits(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Returns `[rows, classes]`."""
+        Args:
+            model: The model.
+            threat: What an attacker may do.
+            batch_size: Examples in a call, unless the model asks for a number of its own.
+        """
+        self._model = model
+        self._threat = threat
+        self._size = model.batch_size or batch_size
+        self._traced: dict[str, Any] = {}
+
+    def logits(self, examples: Examples, changed: Arrays | None = None) -> NDArray[Any]:
+        """Returns `[rows, classes]`; `changed` holds features in the place of the examples' own."""
+        features = {**examples.features, **(changed or {})}
         found = [
-            self._predict(self._inputs(batch))[:count].numpy() for batch, count in self._cut(rows)
+            self._predict(self._inputs(features, rows))[:count].numpy()
+            for rows, count in self._cut(len(examples))
         ]
         return np.concatenate(found)
 
-    def gradient_health(self, rows: NDArray[np.int64]) -> dict[str, GradientHealth]:
+    def gradient_health(self, examples: Examples) -> dict[str, GradientHealth]:
         """Returns the state of the gradient by each attacked feature.
 
         Raises:
             TypeError, LookupError: The export lost the gradient of an operation.
         """
         parts: list[dict[str, Any]] = []
-        for batch, count in self._cut(rows):
-            arguments = (*self._split(self._inputs(batch)), self._labels(batch))
+        for rows, count in self._cut(len(examples)):
+            inputs = self._inputs(examples.features, rows)
+            arguments = (*self._split(inputs), self._labels(examples, rows))
             found = self._trace("gradient", self._measure_gradient, *arguments)(*arguments)
             parts.append({k: [v[:count].numpy() for v in found[k]] for k in found})
         return {
             name: GradientHealth(
                 # A feature without a gradient is absent from the traced function's result.
                 missing=name not in parts[0],
-                zero=_column(parts, name, 0, len(rows)),
-                broken=_column(parts, name, 1, len(rows)),
+                zero=_column(parts, name, 0, len(examples)),
+                broken=_column(parts, name, 1, len(examples)),
             )
-            for name in self._attacked
+            for name in self._threat.scale
         }
 
     def attack(
-        self, planned: PlannedAttack, rows: NDArray[np.int64], seed: tuple[int, ...]
+        self,
+        planned: PlannedAttack,
+        examples: Examples,
+        epsilon: float,
+        seed: tuple[int, ...],
+        threat: Threat | None = None,
     ) -> Attacked:
-        """Attacks rows, and asks the model again about what came back.
+        """Attacks examples, and asks the model again about what came back.
 
         Args:
             planned: The attack.
-            rows: Row numbers, at least one.
-            seed: Fixes the random draws, together with the rows' content.
+            examples: At least one.
+            epsilon: How far it may go, in units of the input times the threat's scale.
+            seed: Fixes the random draws, together with the examples' content.
+            threat: Another threat than the runner's.
         """
-        adversarial: dict[str, list[NDArray[Any]]] = {name: [] for name in self._attacked}
-        scores: list[NDArray[Any]] = []
-        # The settings are constants of the graph.
-        key = f"{type(planned.attack).__name__} {json.dumps(planned.settings)}"
-        for batch, count in self._cut(rows):
-            moving, still = self._split(self._inputs(batch))
-            # By row, so that what is found does not depend on the batches.
-            seeds = self._seeds[batch] ^ np.random.SeedSequence(seed).generate_state(2)
-            arguments = (moving, still, self._labels(batch), tf.constant(seeds.view(np.int32)))
-            found = self._trace(key, self._apply(planned), *arguments)(*arguments)
-            for name, value in found.items():
-                adversarial[name].append(value[:count].numpy())
-            scores.append(self._predict({**still, **found})[:count].numpy())
-        points = {name: np.concatenate(parts) for name, parts in adversarial.items()}
-        originals = {name: self._examples.features[name][rows] for name in self._attacked}
-        invalid = find_invalid(planned.attack, originals, points)
-        logits = np.concatenate(scores)
-        right = is_right(logits, self._examples.labels[rows])
-        return Attacked(~right & ~invalid, points, logits.argmax(axis=1), invalid)
+        threat = threat or self._threat
+        key = f"{type(planned.attack).__name__} {json.dumps(planned.settings)} {threat}"
+
+        def run(moving: Any, still: Any, labels: tf.Tensor, seed: tf.Tensor, radius: Any) -> Any:
+            reach = threat.reach(moving, radius)
+            return apply_attack(planned, self.model(still), moving, reach, labels, seed)
+
+        adversarial, fooled = self.search(key, run, examples, epsilon, seed)
+        originals = {name: examples.features[name] for name in adversarial}
+        invalid = threat.find_invalid(originals, adversarial, np.full(len(examples), epsilon))
+        logits = self.logits(examples, adversarial)
+        right = is_right(logits, examples.labels)
+        return Attacked(~right & ~invalid, adversarial, logits, invalid, fooled & right)
+
+    def search(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        examples: Examples,
+        epsilon: float,
+        seed: tuple[int, ...],
+    ) -> Any:
+        """Runs a function on examples, batch by batch, and joins what it returns.
+
+        Args:
+            key: Names the function: of one key, the first is traced and used ever after.
+            function: Takes the features that an attacker may change, the other ones, labels
+                `[batch]`, seeds `[batch, 2]` and epsilons `[batch]`; returns tensors `[batch, ...]`
+                in any structure.
+            examples: At least one.
+            epsilon: The same for all.
+            seed: Fixes the random draws, together with the examples' content.
+        """
+        own_seeds = content_seeds([examples.features[name] for name in self._model.inputs])
+        # By row, so that what is found does not depend on the batches.
+        seeds = own_seeds ^ np.random.SeedSequence(seed).generate_state(2)
+        parts = []
+        for rows, count in self._cut(len(examples)):
+            arguments = (
+                *self._split(self._inputs(examples.features, rows)),
+                self._labels(examples, rows),
+                tf.constant(seeds[rows].view(np.int32)),
+                tf.fill([self._size], tf.constant(epsilon, tf.float64)),
+            )
+            found = self._trace(key, function, *arguments)(*arguments)
+            parts.append(tf.nest.map_structure(lambda value, n=count: value[:n].numpy(), found))
+        return tf.nest.map_structure(lambda *values: np.concatenate(values), *parts)
+
+    def model(self, still: Any) -> Callable[[Structure], tf.Tensor]:
+        """Returns the logits as a function of the features that an attacker may change."""
+        return lambda x: self._model.function({**still, **x})
 
     def _predict(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return self._trace("logits", self._model.function, inputs)(inputs)
@@ -146,15 +191,6 @@ class Runner:
             self._traced[key] = graph.get_concrete_function(*arguments)
         return self._traced[key]
 
-    def _apply(self, planned: PlannedAttack) -> Callable[..., Any]:
-        def run(moving: Any, still: Any, labels: tf.Tensor, seed: tf.Tensor) -> Any:
-            def predict(x: Structure) -> tf.Tensor:
-                return self._model.function({**still, **x})
-
-            return apply_attack(planned, predict, moving, labels, seed)
-
-        return run
-
     def _measure_gradient(self, moving: Any, still: Any, labels: tf.Tensor) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(moving)
@@ -169,23 +205,23 @@ class Runner:
                 )
         return found
 
-    def _cut(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], int]]:
-        for start in range(0, len(rows), self._size):
-            batch = rows[start : start + self._size]
-            padding = np.repeat(batch[-1:], self._size - len(batch))
-            yield np.concatenate([batch, padding]), len(batch)
+    def _cut(self, count: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+        for start in range(0, count, self._size):
+            rows = np.arange(start, min(start + self._size, count))
+            padding = np.repeat(rows[-1:], self._size - len(rows))
+            yield np.concatenate([rows, padding]), len(rows)
 
-    def _inputs(self, rows: NDArray[np.int64]) -> dict[str, tf.Tensor]:
+    def _inputs(self, features: Arrays, rows: NDArray[np.int64]) -> dict[str, tf.Tensor]:
         return {
-            name: tf.constant(self._examples.features[name][rows], spec.dtype)
+            name: tf.constant(features[name][rows], spec.dtype)
             for name, spec in self._model.inputs.items()
         }
 
-    def _labels(self, rows: NDArray[np.int64]) -> tf.Tensor:
-        return tf.constant(self._examples.labels[rows], tf.int64)
+    def _labels(self, examples: Examples, rows: NDArray[np.int64]) -> tf.Tensor:
+        return tf.constant(examples.labels[rows], tf.int64)
 
     def _split(self, inputs: dict[str, tf.Tensor]) -> tuple[Any, Any]:
-        moving = {name: inputs[name] for name in self._attacked}
+        moving = {name: inputs[name] for name in self._threat.scale}
         return moving, {name: value for name, value in inputs.items() if name not in moving}
 
 
@@ -210,34 +246,6 @@ def content_seeds(columns: list[NDArray[Any]]) -> NDArray[np.uint32]:
 def is_right(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Returns which rows are classified as labelled; logits that are not finite are never right."""
     return np.isfinite(logits).all(axis=1) & (logits.argmax(axis=1) == labels)
-
-
-def find_invalid(attack: Attack, originals: Arrays, points: Arrays) -> NDArray[np.bool_]:
-    """Returns which rows an attack moved farther than it may, or made not finite.
-
-    The tolerance is what float32 loses in adding the perturbation and taking it off again.
-    """
-    before = np.concatenate([_flat(value) for value in originals.values()], axis=1)
-    after = np.concatenate([_flat(points[name]) for name in originals], axis=1)
-    delta = np.abs(after - before)
-    elements = delta.shape[1]
-    rounding = 4 * np.finfo(np.float32).eps * np.maximum(1.0, np.abs(before).max(axis=1))
-    if attack.norm is NormType.INFINITY:
-        size, terms = delta.max(axis=1), 1.0
-    elif attack.norm is NormType.L2:
-        size, terms = np.sqrt(np.sum(delta**2, axis=1)), float(elements) ** 0.5
-    else:
-        size, terms = delta.sum(axis=1), float(elements)
-    invalid = ~(size <= attack.epsilon * (1 + 1e-4) + rounding * terms)
-    if attack.clip_value_min is not None:
-        invalid |= ~(after.min(axis=1) >= attack.clip_value_min - rounding)
-    if attack.clip_value_max is not None:
-        invalid |= ~(after.max(axis=1) <= attack.clip_value_max + rounding)
-    return invalid
-
-
-def _flat(value: NDArray[Any]) -> NDArray[np.float64]:
-    return value.reshape(len(value), -1).astype(np.float64)
 
 
 def _column(parts: list[dict[str, Any]], name: str, index: int, count: int) -> NDArray[np.bool_]:

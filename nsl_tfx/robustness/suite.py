@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Attack, Noise, Square
-from nsl_tfx.configs import AttackName, NormType, RobustnessConfig
+from nsl_tfx.configs import AttackName, RobustnessConfig
 from nsl_tfx.robustness.losses import (
     LossOfLogits,
     TargetedLossOfLogits,
@@ -15,9 +15,15 @@ from nsl_tfx.robustness.losses import (
     difference_of_logits_ratio,
     targeted_difference_of_logits_ratio,
 )
+from nsl_tfx.robustness.threat import Threat
 
 GRADIENT_FREE = frozenset({AttackName.NOISE, AttackName.SQUARE})
 """The attacks that work on a model without gradients."""
+
+CHEAP = frozenset({AttackName.NOISE, AttackName.FGSM, AttackName.PGD})
+"""The attacks that are told every example; the others get what withstands all before them."""
+
+_THREAT = ("epsilon", "norm", "clip_value_min", "clip_value_max", "feature_mask", "scale")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +31,7 @@ class PlannedAttack:
     """An attack on a classifier.
 
     Attributes:
-        attack: How it searches.
+        attack: How it searches, in a ball of radius 1.
         loss: What it raises.
         targeted_loss: What it raises for one target after the other, instead.
         targets: How many targets: the classes that come next in the unchanged example's logits.
@@ -38,40 +44,46 @@ class PlannedAttack:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that decides about what is found, as plain JSON values."""
+        """All that decides about what is found, but for the threat, as plain JSON values."""
+        own = {k: v for k, v in self.attack.to_dict().items() if k not in _THREAT}
         loss: Any = self.loss if self.targeted_loss is None else self.targeted_loss
-        found = {**self.attack.to_dict(), "loss": loss.__name__}
+        found = {**own, "loss": loss.__name__}
         return found if self.targeted_loss is None else {**found, "targets": self.targets}
 
+    def queries(self, classes: int) -> int:
+        """Returns how often it asks a model of so many classes about one example, at most."""
+        if self.targeted_loss is None:
+            return self.attack.queries
+        # Once for the likeliest targets, and once about what was found for each.
+        return 1 + min(self.targets, classes - 1) * self.attack.queries
 
-def make_attack(name: AttackName, config: RobustnessConfig, epsilon: float) -> PlannedAttack:
-    """Returns the named attack within `epsilon`.
+
+def make_attack(name: AttackName, config: RobustnessConfig) -> PlannedAttack:
+    """Returns the named attack.
 
     Example:
-        >>> config = RobustnessConfig(features=("a",), label_feature="y", epsilon=0.1, steps=7)
-        >>> make_attack(AttackName.PGD, config, 0.2).attack.steps
-        7
-        >>> make_attack(AttackName.APGD_DLR, config, 0.2).settings["loss"]
+        >>> config = RobustnessConfig(
+        ...     features=("a",), label_feature="y", epsilon=0.1, attacks="fast"
+        ... )
+        >>> make_attack(AttackName.PGD, config).attack.restarts
+        1
+        >>> make_attack(AttackName.APGD_DLR, config).settings["loss"]
         'difference_of_logits_ratio'
     """
-    threat: dict[str, Any] = {
-        "epsilon": epsilon,
-        "norm": config.norm,
-        "clip_value_min": config.clip_value_min,
-        "clip_value_max": config.clip_value_max,
-    }
+    budget = config.attack_budget
+    threat = Threat.of(config).settings
     if name is AttackName.NOISE:
-        return PlannedAttack(Noise(draws=config.noise_draws, **threat))
+        return PlannedAttack(Noise(draws=budget.noise_draws, **threat))
     if name is AttackName.SQUARE:
-        return PlannedAttack(Square(queries=config.square_queries, **threat), difference_of_logits)
+        return PlannedAttack(Square(queries=budget.square_queries, **threat), difference_of_logits)
     if name is AttackName.FGSM:
         return PlannedAttack(FGSM(**threat))
+    steps: dict[str, Any] = {"steps": budget.steps, "step_size": budget.relative_step_size}
     if name is AttackName.MIM:
-        return PlannedAttack(MIM(steps=config.steps, step_size=config.step_size, **threat))
+        return PlannedAttack(MIM(**steps, **threat))
     if name is AttackName.PGD:
-        steps: dict[str, Any] = {"steps": config.steps, "step_size": config.step_size}
-        return PlannedAttack(PGD(restarts=config.restarts, **steps, **threat))
-    apgd = APGD(steps=config.apgd_steps, restarts=config.apgd_restarts, **threat)
+        return PlannedAttack(PGD(restarts=budget.restarts, **steps, **threat))
+    apgd = APGD(steps=budget.apgd_steps, restarts=budget.apgd_restarts, **threat)
     if name is AttackName.APGD_CE:
         return PlannedAttack(apgd)
     if name is AttackName.APGD_DLR:
@@ -79,21 +91,5 @@ def make_attack(name: AttackName, config: RobustnessConfig, epsilon: float) -> P
     return PlannedAttack(
         apgd,
         targeted_loss=targeted_difference_of_logits_ratio,
-        targets=config.apgd_targets,
-    )
-
-
-def make_full_range_attack(config: RobustnessConfig, low: float, high: float) -> PlannedAttack:
-    """Returns an attack that may move every element anywhere between two values.
-
-    Always in the infinity norm, whose ball then is the box itself.
-    """
-    return PlannedAttack(
-        PGD(
-            epsilon=high - low,
-            norm=NormType.INFINITY,
-            clip_value_min=low,
-            clip_value_max=high,
-            steps=config.steps,
-        )
+        targets=budget.apgd_targets,
     )

@@ -100,11 +100,12 @@ class Run:
     def __call__(self, model="good", baseline=None, upstream=None, **settings):
         from nsl_tfx.components.artifacts import RobustnessEvaluation
         from nsl_tfx.components.robustness_evaluator import Executor
-        from nsl_tfx.configs import RobustnessConfig
+        from nsl_tfx.configs import AttackBudget, RobustnessConfig
 
         config = RobustnessConfig(
             **{"features": ("x",), "label_feature": "label", "id_feature": "id", "epsilon": 0.1}
-            | {"steps": 3, "restarts": 1, "noise_draws": 4}
+            | {"attacks": ("noise", "fgsm", "pgd"), "curve": ()}
+            | {"budget": AttackBudget(steps=3, restarts=1, noise_draws=4)}
             | settings
         )
         inputs = {
@@ -164,7 +165,7 @@ def test_writes_evaluation_and_blessing(run):
         ({"min_robust_accuracy": 0.99}, 0, "does not reach 99.0 %"),
         ({"model": "bad"}, 1, "No threshold applies"),
         ({"model": "bad", "min_accuracy": 0.5}, 0, "clean accuracy of 0.0 %"),
-        ({"model": "unsigned"}, 0, 'no signature "raw_features"'),
+        ({"model": "unsigned"}, 1, 'no signature "raw_features", so "other" is attacked'),
         ({"upstream": [1]}, 1, "no check fails"),
         (
             {"upstream": [0]},

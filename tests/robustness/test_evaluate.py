@@ -9,20 +9,30 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.attacks import FGSM
-from nsl_tfx.configs import NormType, RobustnessConfig
+from nsl_tfx.configs import AttackBudget, NormType, RobustnessConfig
 from nsl_tfx.robustness import ModelUnderTest, Verdict, evaluate
 from nsl_tfx.robustness import measure as measure_module
 from nsl_tfx.robustness.runner import content_seeds
 from nsl_tfx.robustness.suite import PlannedAttack
 
 CONFIG = RobustnessConfig(
-    features=("x",), label_feature="y", epsilon=0.1, steps=10, restarts=1, noise_draws=5
+    features=("x",),
+    label_feature="y",
+    epsilon=0.1,
+    curve=(),
+    attacks=("noise", "fgsm", "pgd"),
+    budget=AttackBudget(steps=10, restarts=1, noise_draws=5),
 )
-DIGITS = CONFIG.replace(
-    features=("image",),
-    label_feature="label",
-    clip_value_min=0.0,
-    clip_value_max=1.0,
+
+
+def with_budget(config, **changes):
+    return config.replace(budget=config.attack_budget.replace(**changes))
+
+
+DIGITS = with_budget(
+    CONFIG.replace(
+        features=("image",), label_feature="label", clip_value_min=0.0, clip_value_max=1.0
+    ),
     steps=20,
     restarts=0,
 )
@@ -60,7 +70,7 @@ def test_no_attack_goes_below_the_exact_accuracy_of_a_linear_model(linear):
 def test_targets_find_the_exact_accuracy_of_a_linear_model(linear, epsilon):
     """Each other class is nearest in its own direction, which a gradient to it points in."""
     data = linear_data(linear)
-    config = CONFIG.replace(attacks=("apgd_t",), apgd_steps=20, epsilon=epsilon)
+    config = with_budget(CONFIG.replace(attacks=("apgd_t",), epsilon=epsilon), apgd_steps=20)
     found = evaluate(linear.model(), data, config).model.rows.robust_at(epsilon)
     # A margin of a rounding error may fall on either side.
     at_most, at_least = (
@@ -74,14 +84,13 @@ def test_targets_find_the_exact_accuracy_of_a_linear_model(linear, epsilon):
 @pytest.mark.parametrize("name", ["apgd_dlr", "apgd_t"])
 def test_a_ratio_of_logits_sees_through_a_sure_model(digits, name):
     """Factors of the logits take cross-entropy's slope away; to their ratio they are nothing."""
-    config = DIGITS.replace(attacks=("pgd", name), apgd_steps=20)
-    plain, sure = (
-        evaluate(digits.under_test(lambda x, k=k: k * digits.logits(x)), digits.data(), config)
-        for k in (1.0, 256.0)
-    )
-    by_slope, by_ratio = (
-        [result.model.attacks[i].accuracy.value for result in (plain, sure)] for i in (0, 1)
-    )
+
+    def left(attack, factor):
+        config = with_budget(DIGITS.replace(attacks=(attack,)), apgd_steps=20)
+        model = digits.under_test(lambda x: factor * digits.logits(x))
+        return evaluate(model, digits.data(), config).model.robust_accuracy.value
+
+    by_slope, by_ratio = ([left(attack, k) for k in (1.0, 256.0)] for attack in ("pgd", name))
     assert by_slope[1] > by_slope[0] + 0.2
     assert by_ratio[1] == by_ratio[0] <= by_slope[0] + 0.02
 
@@ -103,8 +112,10 @@ def test_two_linear_classes_are_attacked_optimally():
 
 def test_the_union_counts_examples_and_not_means():
     """Two attacks break different halves: the union is 0 where each attack's mean is a half."""
-    result = evaluate(*two_traps(), CONFIG.replace(attacks=("fgsm", "pgd"), restarts=0))
-    assert [attack.accuracy.value for attack in result.model.attacks] == [0.5, 0.5]
+    result = evaluate(
+        *two_traps(), with_budget(CONFIG.replace(attacks=("fgsm", "pgd")), restarts=0)
+    )
+    assert [attack.fooled for attack in result.model.attacks] == [20, 20]
     assert result.model.robust_accuracy.value == 0
 
 
@@ -140,7 +151,7 @@ def test_a_curve_never_rises_and_starts_at_the_clean_accuracy(digits):
 
 @pytest.mark.slow
 def test_an_honest_network_passes(digits):
-    config = DIGITS.replace(min_accuracy=0.85, min_robust_accuracy=0.2)
+    config = DIGITS.replace(min_accuracy=0.85, min_robust_accuracy=0.2, curve=(0.15,))
     result = evaluate(digits.under_test(), digits.data(), config)
     assert result.verdict is Verdict.PASS, result.reason
     assert all(check.passed for check in result.model.checks)
@@ -198,7 +209,7 @@ def test_a_planted_defect_is_inconclusive_for_its_own_reason(digits, name):
 def test_random_search_sees_what_gradients_hide(digits, ripple, passed):
     """The derivative of a ripple that hardly moves the logits hides the digit's."""
     model = digits.under_test(lambda x: digits.logits(x + ripple * tf.sin(3000 * x) / 10))
-    config = DIGITS.replace(attacks=("pgd", "square"), square_queries=300)
+    config = with_budget(DIGITS.replace(attacks=("pgd", "square")), square_queries=300)
     result = evaluate(model, digits.data(), config)
     (check,) = [c for c in result.model.checks if c.name.startswith("C7")]
     assert check.passed is passed, check.message
@@ -228,7 +239,7 @@ def test_an_attack_that_cheats_is_caught(digits, monkeypatch):
     monkeypatch.setattr(
         measure_module,
         "make_attack",
-        lambda name, config, epsilon: PlannedAttack(Cheat(epsilon=epsilon)),
+        lambda name, config: PlannedAttack(Cheat(epsilon=1.0)),
     )
     result = evaluate(digits.under_test(), digits.data(), DIGITS.replace(attacks=("fgsm",)))
     assert result.verdict is Verdict.INCONCLUSIVE
@@ -279,7 +290,7 @@ def test_a_gain_over_a_doubtful_baseline_is_not_denied(digits):
 
 
 def test_a_baseline_without_signature_leaves_the_comparison_open(digits, export):
-    path = export(endpoint="other")
+    path = export(lambda features: {"sizes": tf.shape(features["x"])}, endpoint="other")
     result = evaluate(digits.under_test(), digits.data(), QUICK, baseline=path)
     assert result.verdict is Verdict.PASS
     assert "baseline model could not be measured" in result.reason
@@ -322,27 +333,31 @@ def test_the_same_settings_give_the_same_result(digits):
         ("fgsm", {"min_accuracy": 1.0}),
         ("fgsm", {"min_robust_accuracy": 1.0}),
         ("fgsm", {"id_feature": "id"}),
-        ("pgd", {"steps": 1}),
-        ("pgd", {"step_size": 0.001}),
-        ("pgd", {"restarts": 3}),
-        ("mim", {"steps": 1}),
-        ("mim", {"step_size": 0.001}),
-        ("apgd_ce", {"apgd_steps": 1}),
-        ("apgd_ce", {"apgd_restarts": 2}),
-        ("apgd_dlr", {"apgd_steps": 1}),
-        ("apgd_t", {"apgd_targets": 1}),
-        ("square", {"square_queries": 5}),
-        ("noise", {"noise_draws": 1}),
+        ("pgd", {"budget": {"steps": 1}}),
+        ("pgd", {"budget": {"relative_step_size": 0.001}}),
+        ("pgd", {"budget": {"restarts": 3}}),
+        ("mim", {"budget": {"steps": 1}}),
+        ("mim", {"budget": {"relative_step_size": 0.001}}),
+        ("apgd_ce", {"budget": {"apgd_steps": 1}}),
+        ("apgd_ce", {"budget": {"apgd_restarts": 2}}),
+        ("apgd_dlr", {"budget": {"apgd_steps": 1}}),
+        ("apgd_t", {"budget": {"apgd_targets": 1}}),
+        ("square", {"budget": {"square_queries": 5}}),
+        ("noise", {"budget": {"noise_draws": 1}}),
         ("noise", {"seed": 5}),
     ],
     ids=str,
 )
 def test_every_setting_changes_the_result(digits, plain_results, attack, change):
-    config = SETTINGS.replace(attacks=(attack,)).replace(**change)
+    config = SETTINGS.replace(attacks=(attack,))
+    if "budget" in change:
+        config = with_budget(config, **change["budget"])
+    else:
+        config = config.replace(**change)
     assert measured(evaluate(digits.under_test(), named(digits), config)) != plain_results[attack]
 
 
-SETTINGS = DIGITS.replace(steps=3, apgd_steps=5, square_queries=40, epsilon=0.12)
+SETTINGS = with_budget(DIGITS.replace(epsilon=0.12), steps=3, apgd_steps=5, square_queries=40)
 
 
 ATTACKS = ("fgsm", "pgd", "noise", "mim", "apgd_ce", "apgd_dlr", "apgd_t", "square")
@@ -373,7 +388,7 @@ def test_every_threshold_against_the_baseline_counts(digits, change):
 
 
 def test_batches_do_not_matter_where_nothing_is_drawn(digits):
-    config = DIGITS.replace(attacks=("fgsm", "pgd"), restarts=0)
+    config = with_budget(DIGITS.replace(attacks=("fgsm", "pgd")), restarts=0)
     whole = evaluate(digits.under_test(), digits.data(), config)
     in_batches = tf.data.Dataset.from_tensor_slices(digits.data()).batch(33)
     parts = evaluate(digits.under_test(), in_batches, config.replace(batch_size=64))
@@ -382,8 +397,8 @@ def test_batches_do_not_matter_where_nothing_is_drawn(digits):
 
 @pytest.mark.slow
 def test_batches_do_not_matter_where_each_row_draws_for_itself(digits):
-    config = DIGITS.replace(attacks=("noise", "pgd", "apgd_t"), restarts=2, apgd_restarts=1)
-    config = config.replace(steps=5, apgd_steps=5, epsilon=0.12)
+    config = DIGITS.replace(attacks=("noise", "pgd", "apgd_t"), epsilon=0.12, curve=(0.06, 0.2))
+    config = with_budget(config, restarts=2, apgd_restarts=1, steps=5, apgd_steps=5)
     whole = evaluate(digits.under_test(), digits.data(), config).model
     parts = evaluate(digits.under_test(), digits.data(), config.replace(batch_size=64)).model
     for name, fooled in whole.rows.fooled_by.items():
@@ -507,9 +522,10 @@ def test_epsilons_of_other_norms_may_exceed_the_range():
 
 def test_a_missing_signature_is_inconclusive_with_its_cure(export):
     data = {"x": np.zeros((4, 3)), "y": np.zeros(4, int)}
-    result = evaluate(export(endpoint="other"), data, CONFIG)
+    two = export(lambda features: {"a": features["x"], "b": features["x"]}, endpoint="other")
+    result = evaluate(two, data, CONFIG)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert 'no signature "raw_features" (found: other' in result.reason
+    assert 'no signature "raw_features", nor another' in result.reason
     assert 'add_endpoint("raw_features"' in result.reason
 
 

@@ -87,6 +87,7 @@ def test_targets_find_what_can_be_found(network, epsilon):
         clip_value_min=0.0,
         clip_value_max=1.0,
         attacks=("apgd_t",),
+        curve=(),
     )
     found = evaluate(model, {"image": image, "label": label}, config).model
     robust = found.rows.robust_at(epsilon)

@@ -98,6 +98,7 @@ def create_pipeline(root: str, data_root: str, seed: int = 0) -> tfx.dsl.Pipelin
             splits=("test",),
             epsilon=EPSILON,
             curve=(0.025, 0.05, 0.15, 0.2, 0.3),
+            attacks=nsl.configs.AttackPreset.STANDARD,
             clip_value_min=0.0,
             clip_value_max=1.0,
             min_accuracy=0.85,
