@@ -7,9 +7,11 @@ models or labels, so the same one serves training and evaluation.
 from nsl_tfx.attacks.apgd import APGD
 from nsl_tfx.attacks.attack import Attack, Loss
 from nsl_tfx.attacks.fgsm import FGSM
+from nsl_tfx.attacks.hop_skip_jump import HopSkipJump
 from nsl_tfx.attacks.mim import MIM
 from nsl_tfx.attacks.noise import Noise
 from nsl_tfx.attacks.pgd import PGD
+from nsl_tfx.attacks.rays import RayS
 from nsl_tfx.attacks.square import Square
 from nsl_tfx.attacks.substitution import Candidates, GreedySubstitution
 from nsl_tfx.lib.perturbation import Structure
@@ -22,8 +24,10 @@ __all__ = [
     "Attack",
     "Candidates",
     "GreedySubstitution",
+    "HopSkipJump",
     "Loss",
     "Noise",
+    "RayS",
     "Square",
     "Structure",
 ]

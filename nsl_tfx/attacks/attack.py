@@ -42,6 +42,10 @@ class Best:
             self.fooled | fooled,
         )
 
+    def update_where_fooled(self, x: Structure, loss: tf.Tensor, fooled: tf.Tensor) -> Best:
+        """Returns the other point where it fools, however high the loss is elsewhere."""
+        return self.update(x, tf.where(fooled, loss, self.loss), fooled)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Attack(Config, abc.ABC):
@@ -161,6 +165,23 @@ def value_and_fooled(loss: Loss, x: Structure) -> tuple[tf.Tensor, tf.Tensor]:
     if isinstance(result, tuple):
         return result[0], result[1]
     return result, tf.zeros_like(result, tf.bool)
+
+
+def value_and_decision(loss: Loss, x: Structure) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the loss and which examples are fooled.
+
+    Raises:
+        TypeError: The loss does not say which.
+    """
+    result = loss(x)
+    if not isinstance(result, tuple):
+        raise TypeError(
+            "Expected a loss that gives a pair of it and a boolean [batch], fooled or not: a "
+            "decision-based attack goes by the latter alone. Received a loss that gives a "
+            f"{type(result).__name__}; return (loss, fooled), or take an attack by scores, such "
+            "as Square."
+        )
+    return result[0], result[1]
 
 
 def value_and_gradient(loss: Loss, x: Structure) -> tuple[tf.Tensor, tf.Tensor, Structure]:

@@ -112,6 +112,25 @@ def project_to_ball(
     return pack(projected)
 
 
+def example_norm(tensors: Any, norm_type: NormType | str) -> tf.Tensor:
+    """Measures each example.
+
+    Args:
+        tensors: A structure.
+        norm_type: The norm.
+
+    Returns:
+        `[batch]`, in float64 if one of the tensors is, else in float32. That of zeros is 0 up to
+        1e-18.
+
+    Example:
+        >>> example_norm({"a": tf.constant([[3.0]]), "b": tf.constant([[-4.0]])}, "l2").numpy()
+        array([5.], dtype=float32)
+    """
+    flat, _ = _unpack(tensors)
+    return _example_norm(flat, NormType(norm_type))
+
+
 def random_in_norm_ball(
     tensor_structure: Any,
     radius: float | tf.Tensor,

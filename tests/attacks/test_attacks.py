@@ -4,10 +4,34 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Noise, Square
+from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, HopSkipJump, Noise, RayS, Square
 
 NORMS = ["infinity", "l2", "l1"]
 EPSILON = 0.3
+
+
+class Deciding:
+    """A decision-based attack on a loss that says nothing of who is fooled: whoever loses 0.1."""
+
+    def __init__(self, attack):
+        self.attack = attack
+        self.queries = attack.queries + 1
+
+    def __call__(self, loss, x, seed=(0, 0)):
+        before = loss(x)
+
+        def decide(moved):
+            found = loss(moved)
+            return found if isinstance(found, tuple) else (found, found > before + 0.1)
+
+        return self.attack(decide, x, seed)
+
+
+def hop_skip_jump(**kw):
+    small = {"walks": 1, "steps": 2, "probes": 8, "halvings": 6}
+    return Deciding(HopSkipJump(**{"epsilon": EPSILON, **small, **kw}))
+
+
 ATTACKS = {
     "fgsm": lambda **kw: FGSM(**{"epsilon": EPSILON, **kw}),
     "pgd": lambda **kw: PGD(**{"epsilon": EPSILON, "steps": 4, **kw}),
@@ -16,9 +40,12 @@ ATTACKS = {
     "apgd": lambda **kw: APGD(**{"epsilon": EPSILON, "steps": 6, **kw}),
     "apgd_restarts": lambda **kw: APGD(**{"epsilon": EPSILON, "steps": 4, "restarts": 1, **kw}),
     "square": lambda **kw: Square(**{"epsilon": EPSILON, "queries": 8, **kw}),
+    "rays": lambda **kw: Deciding(RayS(**{"epsilon": EPSILON, "queries": 40, "reach": 2, **kw})),
+    "hop_skip_jump": hop_skip_jump,
     "noise": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, **kw}),
     "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, "boundary": False, **kw}),
 }
+ONLY = {"square": ["infinity"], "rays": ["infinity"], "hop_skip_jump": ["infinity", "l2"]}
 WEIGHTS = {"a": tf.constant([1.0, -2.0, 0.5]), "b": tf.constant([[3.0], [-1.0]])}
 
 
@@ -52,8 +79,7 @@ def delta_norm(x, adversarial, norm):
 CASES = {
     f"{name}-{norm}": (attack, norm)
     for name, attack in ATTACKS.items()
-    for norm in NORMS
-    if name != "square" or norm == "infinity"
+    for norm in ONLY.get(name, NORMS)
 }
 
 
@@ -191,7 +217,9 @@ def test_each_setting_of_noise_changes_the_result(changes):
     assert np.any(plain != Noise(epsilon=EPSILON, **changes)(wavy, x)["a"].numpy())
 
 
-@pytest.mark.parametrize("name", ["pgd_restarts", "noise_inside", "square"])
+@pytest.mark.parametrize(
+    "name", ["pgd_restarts", "noise_inside", "square", "rays", "hop_skip_jump"]
+)
 def test_the_seed_changes_what_is_random(name):
     x = make_input()
     first, second = (ATTACKS[name]()(wavy, x, seed=(0, s))["a"].numpy() for s in range(2))
@@ -199,6 +227,7 @@ def test_the_seed_changes_what_is_random(name):
 
 
 RANDOM = ["pgd_restarts", "apgd_restarts", "noise", "noise_inside", "square"]
+RANDOM += ["rays", "hop_skip_jump"]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +267,12 @@ def test_restarts_never_lose():
         (lambda: Noise(epsilon=1, draws=0), "draws >= 1"),
         (lambda: FGSM(epsilon=1, norm="l7"), "'infinity'"),
         (lambda: Square(epsilon=1, norm="l2"), "Square.norm to be 'infinity'.*'l2'"),
+        (lambda: RayS(epsilon=1, norm="l2"), "RayS.norm to be 'infinity'.*'l2'"),
+        (lambda: RayS(epsilon=1, queries=1), "queries >= 2"),
+        (lambda: RayS(epsilon=1, reach=0.5), "reach >= 1"),
+        (lambda: HopSkipJump(epsilon=1, norm="l1"), "HopSkipJump.norm to be 'l2'.*'l1'"),
+        (lambda: HopSkipJump(epsilon=1, walks=0), "walks >= 1"),
+        (lambda: HopSkipJump(epsilon=1, probes=0), "probes >= 1"),
         (lambda: Square(epsilon=1, share=0.0), "share > 0"),
         (lambda: Square(epsilon=1, queries=1), "queries >= 2"),
     ],
@@ -245,3 +280,9 @@ def test_restarts_never_lose():
 def test_a_wrong_setting_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("attack", [RayS, HopSkipJump])
+def test_an_attack_by_decisions_needs_them(attack):
+    with pytest.raises(TypeError, match=r"pair of it and a boolean.*return \(loss, fooled\)"):
+        attack(epsilon=EPSILON)(bent, make_input())
