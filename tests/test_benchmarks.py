@@ -85,3 +85,19 @@ def test_input_prints_a_line_for_each_way():
     output = run_benchmark("input.py", "--quick")
     for name in ("tf.data, shuffled", "kept in memory", "read in each pass"):
         assert output.count(name) >= 2
+
+
+@pytest.mark.slow
+def test_robustness_prints_a_line_for_each_attack(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    missing = importlib.import_module("quality_data").missing_files("digits")
+    if missing:
+        pytest.skip(f"The digits are not beside the checkout: {missing}.")
+    output = run_benchmark("robustness.py", "--quick", "--no-peer")
+    cells = [line.split("|")[1].strip() for line in output.splitlines() if line.startswith("|")]
+    attacks = ["FGSM", "PGD", "APGD-CE", "APGD-DLR", "Square"]
+    assert [cell for cell in cells if cell.endswith("ours")] == [
+        f"{attack}, 20 images: ours" for attack in attacks
+    ]
+    assert {"2 gradients", "PGD, 2 steps", "4 gradients", "APGD-CE, 4 steps"} < set(cells)
+    assert cells[-1] == "all, checks included"
