@@ -9,9 +9,11 @@ from nsl_tfx.attacks.attack import Attack, Loss
 from nsl_tfx.attacks.fgsm import FGSM
 from nsl_tfx.attacks.hop_skip_jump import HopSkipJump
 from nsl_tfx.attacks.mim import MIM
+from nsl_tfx.attacks.nes import NES
 from nsl_tfx.attacks.noise import Noise
 from nsl_tfx.attacks.pgd import PGD
 from nsl_tfx.attacks.rays import RayS
+from nsl_tfx.attacks.spsa import SPSA
 from nsl_tfx.attacks.square import Square
 from nsl_tfx.attacks.substitution import Candidates, GreedySubstitution
 from nsl_tfx.lib.perturbation import Structure
@@ -20,7 +22,9 @@ __all__ = [
     "APGD",
     "FGSM",
     "MIM",
+    "NES",
     "PGD",
+    "SPSA",
     "Attack",
     "Candidates",
     "GreedySubstitution",

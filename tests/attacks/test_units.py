@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, HopSkipJump, Noise, RayS, Square
+from nsl_tfx.attacks import APGD, FGSM, MIM, NES, PGD, SPSA, HopSkipJump, Noise, RayS, Square
 
 SCALE = {"a": np.array([2.0, 0.5, 0.0], np.float32), "b": 0.25}
 ATTACKS = {
@@ -14,6 +14,8 @@ ATTACKS = {
     "apgd": lambda **kw: APGD(epsilon=0.2, steps=8, **kw),
     "noise": lambda **kw: Noise(epsilon=0.2, draws=6, **kw),
     "square": lambda **kw: Square(epsilon=0.2, queries=12, **kw),
+    "spsa": lambda **kw: SPSA(epsilon=0.2, steps=4, directions=3, **kw),
+    "nes": lambda **kw: NES(epsilon=0.2, steps=4, directions=3, **kw),
     "rays": lambda **kw: RayS(epsilon=0.2, queries=40, **kw),
     "hop_skip_jump": lambda **kw: HopSkipJump(epsilon=0.2, walks=1, steps=2, probes=8, **kw),
 }
