@@ -50,6 +50,8 @@ class RobustnessConfig(Config):
         severities: Which severities of 1 to 5.
         edits: Changes of single features whose worst case is searched for, too.
         max_edits: How many features of an example such a search may change.
+        fault_features: The inputs of the model that corruptions and edits touch; all but neighbors'
+            when empty. Unlike attacks they may touch integers and text, too.
         slices: Features by whose values the accuracies are also told, each with its own interval.
         min_accuracy: Bless only if the clean accuracy's lower bound reaches this.
         min_robust_accuracy: Bless only if the robust accuracy's lower bound reaches this.
@@ -99,6 +101,7 @@ class RobustnessConfig(Config):
     severities: tuple[int, ...] = SEVERITIES
     edits: tuple[EditName, ...] = ()
     max_edits: int = bounded(1, ge=1, unit="features")
+    fault_features: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     min_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
     min_robust_accuracy: float | None = bounded(None, ge=0, le=1, unit="share of examples")
@@ -169,7 +172,7 @@ class RobustnessConfig(Config):
             check_distinct(f"RobustnessConfig.{name}", getattr(self, name))
         if not isinstance(self.attacks, AttackPreset):
             check_distinct("RobustnessConfig.attacks", self.attacks)
-        for name in ("slices", "corruptions", "edits"):
+        for name in ("slices", "corruptions", "edits", "fault_features"):
             if getattr(self, name):
                 check_distinct(f"RobustnessConfig.{name}", getattr(self, name))
         if self.label_feature in self.features:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.data import Batches, Examples, check_examples, collect
+from nsl_tfx.robustness.faults import check_faults
 from nsl_tfx.robustness.loading import AnyModel, as_model
 from nsl_tfx.robustness.local import Loaded, Measure, OnProgress, measure_here
 from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError
@@ -74,6 +75,7 @@ def evaluate(
     tested.check_attackable(config.features)
     reference, trouble = _load_baseline(baseline, config)
     rows = _read(examples, _join_inputs(tested, reference), config)
+    check_faults(config, rows.features, list(tested.inputs))
     classes = int(rows.labels.max()) + 1
     models = [Loaded(tested.with_classes(classes), model)]
     if reference is not None:

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import AttackName, RobustnessConfig
-from nsl_tfx.robustness import corruption
 from nsl_tfx.robustness.data import Examples
+from nsl_tfx.robustness.faults import Faults
 from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError
 from nsl_tfx.robustness.outcomes import Flags, Outcomes
 from nsl_tfx.robustness.probes import FULL_RANGE, MORE_STEPS, NOT_MADE, PLANTED, Probes
 from nsl_tfx.robustness.reference import Reference
 from nsl_tfx.robustness.result import Fragile
-from nsl_tfx.robustness.runner import Attacked, GradientHealth, Runner, content_seeds, is_right
+from nsl_tfx.robustness.runner import Attacked, GradientHealth, Runner, is_right
 from nsl_tfx.robustness.suite import CHEAP, GRADIENT_FREE, PlannedAttack, make_attack
 from nsl_tfx.robustness.threat import Threat
 
@@ -55,6 +55,7 @@ class Measurement:
         self._threat = Threat.of(config)
         self._runner = Runner(model, self._threat, min(config.batch_size, reference.total))
         self._probes = Probes(self._runner, config, (reference.low, reference.high))
+        self._faults = Faults(self._runner, config, reference, list(model.inputs))
         self._planned = {name: make_attack(name, config) for name in config.attack_names}
 
     def measure(
@@ -79,6 +80,8 @@ class Measurement:
         state = _Progress(examples, rows, logits)
         health = self._gradient_health(examples)
         self._attack_all(state, health, on_step)
+        on_step(0.0, "faults of the input")
+        neighbors = self._faults.change_neighbors(examples, logits.argmax(axis=1))
         return Outcomes(
             row=rows,
             classes=np.full(len(examples), logits.shape[1]),
@@ -98,10 +101,10 @@ class Measurement:
             smallest_epsilon=state.smallest,
             withstood=state.withstood,
             probes=self._probe(examples, state, health, on_step),
-            corrupted=self._corrupt(examples),
-            edited={},
-            neighbors_correct={},
-            neighbors_changed={},
+            corrupted=self._faults.corrupt(examples),
+            edited=self._faults.edit(examples, state.correct),
+            neighbors_correct=neighbors[0],
+            neighbors_changed=neighbors[1],
             fragile=state.most_fragile(),
             seconds={name.value: seconds for name, seconds in state.seconds.items()},
             queries=state.queries,
@@ -204,30 +207,6 @@ class Measurement:
             on_step(0.0, f"probe: {name.replace('_', ' ')}")
             if told.any():
                 found[name][told] = probe(examples.take(told))
-        return found
-
-    def _corrupt(self, examples: Examples) -> dict[str, Flags]:
-        found = {}
-        bounds = {
-            name: (self._threat.low.get(name), self._threat.high.get(name))
-            for name in self._config.features
-        }
-        seeds = content_seeds([examples.features[name] for name in self._model.inputs])
-        for name in self._config.corruptions:
-            own = seeds ^ np.random.SeedSequence(
-                (self._config.seed, 2000 + list(type(name)).index(name))
-            ).generate_state(2)
-            for severity in self._config.severities:
-                changed = corruption.corrupt(
-                    name,
-                    examples.features,
-                    severity,
-                    own,
-                    self._reference.pool,
-                    bounds,
-                )
-                logits = self._runner.logits(examples, changed)
-                found[f"{name.value}/{severity}"] = is_right(logits, examples.labels)
         return found
 
 

@@ -145,17 +145,19 @@ class Runner:
         examples: Examples,
         epsilon: float,
         seed: tuple[int, ...],
+        given: Arrays | None = None,
     ) -> Any:
         """Runs a function on examples, batch by batch, and joins what it returns.
 
         Args:
             key: Names the function: of one key, the first is traced and used ever after.
             function: Takes the features that an attacker may change, the other ones, labels
-                `[batch]`, seeds `[batch, 2]` and epsilons `[batch]`; returns tensors `[batch, ...]`
-                in any structure.
+                `[batch]`, seeds `[batch, 2]`, epsilons `[batch]` and, where there are any, the
+                given arrays; returns tensors `[batch, ...]` in any structure.
             examples: At least one.
             epsilon: The same for all.
             seed: Fixes the random draws, together with the examples' content.
+            given: Further arrays `[examples, ...]` by name.
         """
         own_seeds = content_seeds([examples.features[name] for name in self._model.inputs])
         # By row, so that what is found does not depend on the batches.
@@ -167,6 +169,7 @@ class Runner:
                 self._labels(examples, rows),
                 tf.constant(seeds[rows].view(np.int32)),
                 tf.fill([self._size], tf.constant(epsilon, tf.float64)),
+                *([{k: tf.constant(v[rows]) for k, v in given.items()}] if given else []),
             )
             found = self._trace(key, function, *arguments)(*arguments)
             parts.append(tf.nest.map_structure(lambda value, n=count: value[:n].numpy(), found))
@@ -174,7 +177,11 @@ class Runner:
 
     def model(self, still: Any) -> Callable[[Structure], tf.Tensor]:
         """Returns the logits as a function of the features that an attacker may change."""
-        return lambda x: self._model.function({**still, **x})
+        return lambda x: self.call({**still, **x})
+
+    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the logits of a batch, inside a traced function."""
+        return self._model.function(inputs)
 
     def _predict(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return self._trace("logits", self._model.function, inputs)(inputs)
