@@ -1,4 +1,4 @@
-"""Accuracy over epsilon, laid out in the coordinates of an SVG."""
+"""Accuracy over epsilon or over severity, laid out in the coordinates of an SVG."""
 
 from __future__ import annotations
 
@@ -7,11 +7,37 @@ import math
 from collections.abc import Sequence
 
 from nsl_tfx.robustness.formatting import interval, percent
-from nsl_tfx.robustness.result import CurvePoint
+from nsl_tfx.robustness.result import CurvePoint, Point, Proportion
 
-WIDTH, HEIGHT = 720, 380
-# Room for labels of 24 units, which is how large they are on a phone.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 94, 30, 16, 46
+# Room for labels of 24 units in the large chart and of 22 in the small one, which is how large they
+# are on a phone.
+_PHONE_LABEL = 24
+# Epsilons that spread farther than this crowd at the left of a linear axis.
+_MOST_SPREAD = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """Size of a drawing, and the rectangle in it that points may lie in."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    def across(self, share: float) -> float:
+        """Returns where a share of the way from the left to the right end lies."""
+        return round(self.left + (self.right - self.left) * share, 1)
+
+    def up(self, share: float) -> float:
+        """Returns where a share of the way from the bottom to the top lies."""
+        return round(self.bottom - (self.bottom - self.top) * share, 1)
+
+
+_LARGE = Frame(width=720, height=380, left=94, right=652, top=16, bottom=334)
+_SMALL = Frame(width=300, height=200, left=78, right=284, top=14, bottom=162)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,70 +72,148 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """Everything that the template draws."""
+    """Everything that the template draws.
 
+    Attributes:
+        frame: Its size.
+        x_ticks: Marks below.
+        y_ticks: Marks at the left.
+        lines: The curves.
+        verdict_x: Where the verdict is made; None where nowhere.
+        level_y: The height of a level to compare with; None where there is none.
+        linear_up_to: Where the axis below goes over from linear to logarithmic; None where it is
+            linear throughout.
+    """
+
+    frame: Frame
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     lines: tuple[Line, ...]
-    verdict_x: float
-    chance_y: float
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = _LEFT
-    right: int = WIDTH - _RIGHT
-    top: int = _TOP
-    bottom: int = HEIGHT - _BOTTOM
+    verdict_x: float | None = None
+    level_y: float | None = None
+    linear_up_to: float | None = None
 
 
 def lay_out(
     curves: Sequence[tuple[str, str, Sequence[CurvePoint]]], epsilon: float, classes: int
 ) -> Chart:
-    """Lays out curves of accuracy.
+    """Lays out curves of accuracy over epsilon.
+
+    The axis is linear, or where the epsilons spread far, linear up to the smallest and logarithmic
+    from there.
 
     Args:
         curves: For each, a CSS class, a name and its points from epsilon 0 up.
         epsilon: The verdict's epsilon.
         classes: Number of classes, for the line of guessing.
     """
-    largest = max(point.epsilon for _, _, points in curves for point in points)
+    measured = sorted({point.epsilon for _, _, points in curves for point in points})
+    smallest, largest = next(value for value in measured if value > 0), measured[-1]
+    spread = largest > _MOST_SPREAD * smallest
+
+    def place(value: float) -> float:
+        return (
+            _symlog(value / smallest) / _symlog(largest / smallest) if spread else value / largest
+        )
 
     def x(value: float) -> float:
-        return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * value / largest, 1)
+        return _LARGE.across(place(value))
 
-    def y(share: float) -> float:
-        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * share, 1)
-
-    lines = []
-    for style, name, points in curves:
-        dots = tuple(
-            Dot(
-                x(point.epsilon),
-                y(point.accuracy.value),
-                y(point.accuracy.low),
-                y(point.accuracy.high),
-                f"{name}: {percent(point.accuracy.value)} at epsilon {point.epsilon:g} "
-                f"({interval(point.accuracy.low, point.accuracy.high)})",
-            )
-            for point in points
+    if spread:
+        ticks = _spaced(
+            [(x(e), f"{e:.3g}") for e in dict.fromkeys([0.0, epsilon, largest, *measured])]
         )
-        upper = [f"{dot.x},{dot.high}" for dot in dots]
-        lower = [f"{dot.x},{dot.low}" for dot in reversed(dots)]
-        lines.append(
-            Line(
+    else:
+        ticks = _spaced([(x(value), f"{value:g}") for value in round_steps(largest)])
+    return Chart(
+        frame=_LARGE,
+        x_ticks=tuple(ticks),
+        y_ticks=_shares(_LARGE, 4),
+        lines=tuple(
+            _line(
+                _LARGE,
                 style,
                 name,
-                " ".join(f"{dot.x},{dot.y}" for dot in dots),
-                " ".join(upper + lower),
-                dots,
+                [(x(p.epsilon), p.accuracy, f"at epsilon {p.epsilon:g}") for p in points],
             )
-        )
-    return Chart(
-        x_ticks=tuple(Tick(x(value), f"{value:g}") for value in round_steps(largest)),
-        y_ticks=tuple(Tick(y(k / 4), f"{25 * k} %") for k in range(5)),
-        lines=tuple(lines),
+            for style, name, points in curves
+        ),
         verdict_x=x(epsilon),
-        chance_y=y(1 / classes),
+        level_y=_LARGE.up(1 / classes),
+        linear_up_to=smallest if spread else None,
     )
+
+
+def lay_out_severities(
+    curves: Sequence[tuple[str, str, Proportion, Sequence[Point]]], threshold: float | None = None
+) -> Chart:
+    """Lays out curves of accuracy over severity, in a small chart that stands among others.
+
+    Args:
+        curves: For each, a CSS class, a name, the accuracy at severity 0, and the other points.
+        threshold: The level to compare with.
+    """
+    severities = sorted({point.severity for *_, points in curves for point in points})
+    largest = severities[-1]
+
+    def place(severity: int, found: Proportion) -> tuple[float, Proportion, str]:
+        return _SMALL.across(severity / largest), found, f"at {severity}"
+
+    ticks = [(_SMALL.across(k / largest), str(k)) for k in dict.fromkeys([0, largest, *severities])]
+    return Chart(
+        frame=_SMALL,
+        x_ticks=tuple(_spaced(ticks)),
+        y_ticks=_shares(_SMALL, 2),
+        lines=tuple(
+            _line(
+                _SMALL,
+                style,
+                name,
+                [place(0, clean), *(place(p.severity, p.accuracy) for p in points)],
+            )
+            for style, name, clean, points in curves
+        ),
+        level_y=None if threshold is None else _SMALL.up(threshold),
+    )
+
+
+def _line(
+    frame: Frame, style: str, name: str, points: Sequence[tuple[float, Proportion, str]]
+) -> Line:
+    dots = tuple(
+        Dot(
+            x,
+            frame.up(found.value),
+            frame.up(found.low),
+            frame.up(found.high),
+            f"{name}: {percent(found.value)} {where} ({interval(found.low, found.high)})",
+        )
+        for x, found, where in sorted(points, key=lambda point: point[0])
+    )
+    upper = [f"{dot.x},{dot.high}" for dot in dots]
+    lower = [f"{dot.x},{dot.low}" for dot in reversed(dots)]
+    return Line(style, name, " ".join(f"{d.x},{d.y}" for d in dots), " ".join(upper + lower), dots)
+
+
+def _shares(frame: Frame, parts: int) -> tuple[Tick, ...]:
+    return tuple(Tick(frame.up(k / parts), f"{100 * k // parts} %") for k in range(parts + 1))
+
+
+def _symlog(ratio: float) -> float:
+    return ratio if ratio <= 1 else 1 + math.log2(ratio)
+
+
+def _spaced(wanted: Sequence[tuple[float, str]]) -> list[Tick]:
+    """Returns the ticks, less those whose text would touch an earlier one's."""
+    kept: list[Tick] = []
+
+    def half(text: str) -> float:
+        return 0.3 * _PHONE_LABEL * len(text) + 5
+
+    for at, text in wanted:
+        if all(abs(at - tick.at) >= half(text) + half(tick.text) for tick in kept):
+            kept.append(Tick(at, text))
+    return sorted(kept, key=lambda tick: tick.at)
 
 
 def round_steps(largest: float) -> list[float]:
@@ -124,4 +228,4 @@ def round_steps(largest: float) -> list[float]:
         count = math.floor(largest / (step * power) + 1e-9)
         if count <= 6:
             break
-    return [round(k * step * power, 12) for k in range(count + 1)]
+    return [float(f"{k * step * power:.12g}") for k in range(count + 1)]

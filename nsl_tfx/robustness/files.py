@@ -42,9 +42,10 @@ def save(result: RobustnessResult, directory: str) -> None:
 def examples_table(result: RobustnessResult) -> pa.Table:
     """Returns one row an example.
 
-    Columns: `id`, `label`, `prediction`, `correct`, `fooled_by_<attack>` and `smallest_epsilon` (0
-    where the unchanged example is misclassified, null where every measured epsilon is withstood);
-    the last four for the baseline model, too, with the prefix `baseline_`.
+    Columns: `id`, `label`, `prediction`, `correct`, `fooled_by_<attack>` (null where the attack was
+    not told the example) and `smallest_epsilon` (0 where the unchanged example is misclassified,
+    null where every measured epsilon is withstood); the last four for the baseline model, too, with
+    the prefix `baseline_`.
     """
     labels = np.zeros(0, np.int64) if result.labels is None else result.labels
     columns = {"id": pa.array(list(result.ids), pa.string()), "label": pa.array(labels, pa.int64())}
@@ -61,7 +62,7 @@ def _columns(prefix: str, scores: ModelScores) -> dict[str, pa.Array]:
         f"{prefix}correct": pa.array(rows.correct),
     }
     for attack, fooled in rows.fooled_by.items():
-        found[f"{prefix}fooled_by_{attack}"] = pa.array(fooled)
+        found[f"{prefix}fooled_by_{attack}"] = pa.array(fooled, mask=~rows.attacked_by[attack])
     withstood = np.isinf(rows.smallest_epsilon)
     found[f"{prefix}smallest_epsilon"] = pa.array(rows.smallest_epsilon, mask=withstood)
     return found

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import RobustnessConfig
+from nsl_tfx.robustness.changes import largest_changes
 from nsl_tfx.robustness.paired import PairedDifference
 from nsl_tfx.statistics import wilson_interval
 
@@ -305,7 +306,7 @@ class RobustnessResult:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything but the single examples, as plain JSON values."""
+        """Returns all but the rows of the single examples, as plain JSON values."""
         return {
             "format_version": FORMAT_VERSION,
             "verdict": self.verdict.value,
@@ -344,7 +345,18 @@ def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
     )
     found = {name: _plain(getattr(scores, name)) for name in names}
     found["smallest_epsilon_quantiles"] = _quantiles(scores.rows.smallest_epsilon)
+    found["fragile"] = [_fragile(fragile) for fragile in scores.fragile]
     return found
+
+
+def _fragile(fragile: Fragile) -> dict[str, Any]:
+    """Returns what the report tells about an example, whose features may be large."""
+    names = ("example_id", "row", "label", "prediction", "epsilon", "attack", "margin")
+    changes = largest_changes(fragile.original, fragile.adversarial)
+    return {
+        **{name: getattr(fragile, name) for name in names},
+        "changes": [{**_plain(change), "difference": change.difference} for change in changes],
+    }
 
 
 def _quantiles(smallest: NDArray[np.float64]) -> dict[str, float | None]:
