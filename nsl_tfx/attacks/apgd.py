@@ -94,17 +94,20 @@ class _State(NamedTuple):
             interval: Steps since the last one; 0 for no checkpoint.
             rise: Share of them that has to raise the loss.
         """
-        due = interval > 0
+        # Few steps end with a checkpoint, and in the others no row has to be copied.
+        return tf.cond(interval > 0, lambda: self._slow_down(interval, rise), lambda: self)
+
+    def _slow_down(self, interval: tf.Tensor, rise: float) -> _State:
         few = self.rises <= rise * tf.cast(interval, self.rises.dtype)
         stuck = ~self.was_halved & (self.top_value <= self.checked_value)
-        halve = due & (few | stuck)
+        halve = few | stuck
         return self._replace(
             current=_where(halve, self.top, self.current),
             gradient=_where(halve, self.top_gradient, self.gradient),
             size=tf.where(halve, self.size / 2, self.size),
-            rises=tf.where(due, tf.zeros_like(self.rises), self.rises),
-            checked_value=tf.where(due, self.top_value, self.checked_value),
-            was_halved=tf.where(due, halve, self.was_halved),
+            rises=tf.zeros_like(self.rises),
+            checked_value=self.top_value,
+            was_halved=halve,
         )
 
 
