@@ -114,6 +114,7 @@ def load_model(path: str | os.PathLike[str], features: tuple[str, ...] = ()) -> 
 
     Raises:
         OSError: No SavedModel is there.
+        ValueError: The features are no inputs of the model.
         UnusableModelError: No signature fits.
     """
     loaded = tf.saved_model.load(os.fspath(path))

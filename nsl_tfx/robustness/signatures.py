@@ -61,6 +61,7 @@ def choose_signature(signatures: Mapping[str, Any], features: tuple[str, ...] = 
         features: The features to attack; any float inputs when empty.
 
     Raises:
+        ValueError: One would fit if the features were among its inputs.
         UnusableModelError: None fits.
     """
     if SIGNATURE in signatures:
@@ -71,6 +72,7 @@ def choose_signature(signatures: Mapping[str, Any], features: tuple[str, ...] = 
     names = sorted(signatures, key=lambda name: (not _USUAL.count(name), _place(_USUAL, name)))
     found = [choice for name in names for choice in _choices(name, signatures[name], features)]
     if not found:
+        _check_names(signatures, names, features)
         raise UnusableModelError(
             f'The model has no signature "{SIGNATURE}", nor another one that takes '
             f"{', '.join(features) or 'dense float features'} or serialized tf.Examples and gives "
@@ -78,6 +80,19 @@ def choose_signature(signatures: Mapping[str, Any], features: tuple[str, ...] = 
             f"{_EXPORT}."
         )
     return min(found, key=_rank)
+
+
+def _check_names(
+    signatures: Mapping[str, Any], names: list[str], features: tuple[str, ...]
+) -> None:
+    for name in names:
+        if _choices(name, signatures[name], ()):
+            inputs = inputs_of(signatures[name])
+            absent = ", ".join(one for one in features if one not in inputs)
+            raise ValueError(
+                "Expected RobustnessConfig.features among the model's inputs: "
+                f'{", ".join(sorted(inputs))} (signature "{name}"). Received: {absent}.'
+            )
 
 
 def inputs_of(signature: Any) -> dict[str, tf.TensorSpec]:

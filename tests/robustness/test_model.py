@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness import ModelUnderTest, UnusableModelError, load_model
 from nsl_tfx.robustness.data import Examples
 from nsl_tfx.robustness.records import RECORD, serialize_rows
 from nsl_tfx.robustness.runner import Runner
+from nsl_tfx.robustness.threat import Threat
 
 
 def test_a_saved_model_keeps_its_gradients(export):
@@ -67,11 +69,13 @@ def test_padding_is_never_seen(count):
 
     model = ModelUnderTest(logits, {"x": tf.TensorSpec([None, 3], tf.float32)})
     x = np.random.default_rng(0).normal(size=(11, 3)).astype(np.float32)
-    runner = Runner(model, Examples({"x": x}, np.zeros(11, np.int64), [], 11), ("x",), 4)
-    rows = np.arange(11)[::-1][:count]
-    assert (runner.logits(rows) == x[rows]).all()
+    config = RobustnessConfig(features=("x",), label_feature="y", epsilon=0.1)
+    runner = Runner(model, Threat.of(config), 4)
+    all_rows = Examples({"x": x}, np.zeros(11, np.int64), [""] * 11, 11)
+    rows = all_rows.take(np.arange(11)[::-1][:count])
+    assert (runner.logits(rows) == x[::-1][:count]).all()
     assert runner.gradient_health(rows)["x"].zero.shape == (count,)
-    assert (runner.logits(rows[:1]) == x[rows[:1]]).all()
+    assert (runner.logits(rows.take([0])) == x[-1]).all()
     assert shapes == [(4, 3)] * 2
 
 
@@ -218,15 +222,21 @@ def test_further_inputs_are_taken_as_they_are(save):
         (lambda x: {"a": x, "b": x}, X, ("x",)),
         (lambda x: {"a": x[:, :1]}, X, ("x",)),
         (lambda x: {"a": tf.as_string(x)}, X, ("x",)),
-        (scores, X, ("u", "v")),
         (lambda more: {"a": tf.cast(more, tf.float32)}, MORE, ("x",)),
     ],
-    ids=["two outputs", "one score", "text", "other features", "integers"],
+    ids=["two outputs", "one score", "text", "integers"],
 )
 def test_where_nothing_fits_all_signatures_are_told(save, function, inputs, features):
     words = rf'nor another one that takes {", ".join(features)}.*found: "serve" from {inputs.name} '
     with pytest.raises(UnusableModelError, match=words):
         load_model(save(serve=(function, inputs)), features)
+
+
+def test_features_that_are_no_inputs_are_named(save):
+    with pytest.raises(
+        ValueError, match=r"inputs: more, x \(signature \"serve\"\)\. Received: u\."
+    ):
+        load_model(save(serve=(lambda x, more: {"o": x}, X, MORE)), ("x", "u"))
 
 
 def test_what_keras_exports_is_attacked(tmp_path):
