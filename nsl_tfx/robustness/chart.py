@@ -37,7 +37,7 @@ class Frame:
 
 
 _LARGE = Frame(width=720, height=380, left=94, right=652, top=16, bottom=334)
-_SMALL = Frame(width=300, height=200, left=78, right=284, top=14, bottom=162)
+_SMALL = Frame(width=300, height=200, left=86, right=284, top=14, bottom=162)
 
 
 @dataclasses.dataclass(frozen=True)

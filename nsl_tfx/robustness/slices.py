@@ -164,8 +164,8 @@ def _cut(name: str, column: NDArray[Any]) -> list[tuple[str, NDArray[np.bool_]]]
 
 
 def _cut_text(name: str, column: NDArray[Any]) -> list[tuple[str, NDArray[np.bool_]]]:
-    texts = np.array([_text(value) for value in column.tolist()], object)
-    values = sorted(set(texts.tolist()))
+    texts = [_text(value) for value in column.tolist()]
+    values = sorted(set(texts))
     if len(values) > MOST_VALUES:
         raise ValueError(
             f"Expected feature {name!r} with at most {MOST_VALUES} different texts, to slice by. "
@@ -173,7 +173,8 @@ def _cut_text(name: str, column: NDArray[Any]) -> list[tuple[str, NDArray[np.boo
             "coarser feature."
         )
     values.sort(key=lambda value: value == MISSING)
-    return [(value, texts == value) for value in values]
+    # NumPy itself drops zero bytes from the end of a text before it compares.
+    return [(value, np.array([text == value for text in texts])) for value in values]
 
 
 def _cut_ranges(

@@ -433,6 +433,25 @@ def test_a_model_that_could_not_run_has_a_report(tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text())["verdict"] == "inconclusive"
 
 
+def luminance(colour):
+    """https://www.w3.org/TR/WCAG21/#dfn-relative-luminance"""
+    levels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(levels <= 0.03928, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("scheme", range(3), ids=["light", "dark", "print"])
+def test_every_colour_of_text_is_readable(result, scheme):
+    blocks = re.findall(r":root {(.*?)}", report.render_report(result), re.DOTALL)
+    colours = dict(re.findall(r"--(\w+): (#\w{6});", blocks[scheme]))
+    assert len(colours) == 10
+    for name in set(colours) - {"paper", "card", "line"}:
+        for ground in ("paper", "card"):
+            dark, light = sorted(luminance(colours[key]) for key in (name, ground))
+            # What WCAG 2.1 asks for at level AA.
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, ground)
+
+
 @pytest.mark.parametrize(
     ("shape", "image"),
     [

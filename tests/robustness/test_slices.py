@@ -32,6 +32,7 @@ def values_of(column):
         ([b"b", b"", b"a"], ["a", "b", MISSING]),
         (np.array(["a", None, ""], object), ["a", MISSING]),
         ([b"\xff"], ["\\xff"]),
+        (np.array(["a\0", "a", b"a\0\0"], object), ["a", "a\0", "a\0\0"]),
         ([[3], [1], [3]], ["1", "3"]),
         (np.array([7, 200], np.uint8), ["7", "200"]),
         ([10, 9], ["9", "10"]),
