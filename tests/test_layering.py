@@ -33,10 +33,10 @@ LAYERS = {
     "trainer": _TRAINER,
     "graph": {"configs", *_LEAVES},
     "robustness": {*_MODEL, *_LEAVES},
-    "tools": {"configs", "console", "graph", *_LEAVES},
+    "tools": {"configs", "console", "graph", "robustness", *_LEAVES},
     "components": _COMPONENTS,
     "pipelines": {*_COMPONENTS, "components"},
-    "cli": {"configs", "console", "graph", "pipelines", "tools", *_LEAVES},
+    "cli": {"configs", "console", "graph", "pipelines", "robustness", "tools", *_LEAVES},
 }
 
 HEAVY = ("numpy", "scipy", "tensorflow", "keras", "matplotlib", "apache_beam", "tfx")

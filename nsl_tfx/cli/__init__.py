@@ -12,6 +12,7 @@ try:
 
     from nsl_tfx.cli.demo import demo
     from nsl_tfx.cli.graph import graph
+    from nsl_tfx.cli.robustness import robustness
     from nsl_tfx.version import __version__
 except KeyboardInterrupt:
     # The first tenth of a second of a command; later ones are caught where they come.
@@ -28,3 +29,4 @@ def main() -> None:
 
 main.add_command(demo)
 main.add_command(graph)
+main.add_command(robustness)

@@ -26,12 +26,15 @@ INTERRUPTED = 130
 
 
 @contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turns an exception that tells of wrong input into a line on standard error and exit code 1.
+def plain_errors(code: int = 1) -> Iterator[None]:
+    """Turns an exception that tells of wrong input into a line on standard error and an exit code.
 
     Those are the ones that this library raises on purpose, and those of the file system. Any other
     is a defect, whose traceback is what a report of it needs. An interrupt exits with 130. Settings
     that an error names are called as the command's options.
+
+    Args:
+        code: The exit code of wrong input, where 1 means something else.
     """
     try:
         yield
@@ -40,14 +43,14 @@ def plain_errors() -> Iterator[None]:
         sys.exit(INTERRUPTED)
     except MemoryError:
         click.echo("Error: There is not enough memory. Use a machine with more of it.", err=True)
-        sys.exit(1)
+        sys.exit(code)
     except (ValueError, TypeError, OSError) as error:
         # Python itself raises TypeErrors too, for code that is wrong; ours say what was expected.
         if isinstance(error, TypeError) and not str(error).startswith("Expected"):
             raise
         text = name_options(_describe(error), _options())
         click.echo(f"Error: {printable(text, keep=_LINE_END)}", err=True)
-        sys.exit(1)
+        sys.exit(code)
 
 
 def check_output(path: str, argument: str, is_folder: bool = False) -> None:

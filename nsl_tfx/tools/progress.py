@@ -12,6 +12,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -21,6 +22,8 @@ from rich.text import Text
 
 # Tells of so many more units done.
 Advance = Callable[[float], None]
+# Tells the share that is done, from 0 to 1, and what is being done.
+Report = Callable[[float, str], None]
 
 
 class _Rate(ProgressColumn):
@@ -59,6 +62,36 @@ def progress(what: str, total: float | None, unit: str) -> Iterator[Advance]:
     with bar:
         task = bar.add_task(what, total=total, unit=unit)
         yield lambda count: bar.advance(task, count)
+
+
+@contextlib.contextmanager
+def progress_by_share(what: str) -> Iterator[Report]:
+    """Shows a bar with the share done and the time left, likewise.
+
+    Args:
+        what: What is being done at first.
+
+    Yields:
+        A function to call with the share that is done, and what is being done now.
+    """
+    if not sys.stderr.isatty():
+        yield lambda share, what: None
+        return
+    bar = Progress(
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("so far"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        # Last, since it changes its length.
+        TextColumn("{task.description}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share, now: bar.update(task, completed=share, description=now)
 
 
 def tell(text: str) -> None:
