@@ -37,18 +37,29 @@ class Picture:
 
 def draw(fragile: Fragile, config: RobustnessConfig) -> Picture:
     """Draws an example: the first changed feature that looks like an image, or else a table."""
+    images = paint(fragile, config)
+    if images is not None:
+        original, twin, difference = map(_png, images)
+        return Picture(fragile, original, twin, difference)
+    return Picture(fragile, changes=largest_changes(fragile.original, fragile.adversarial))
+
+
+def paint(fragile: Fragile, config: RobustnessConfig) -> tuple[NDArray[np.uint8], ...] | None:
+    """Returns an example, its twin and the difference as pixels `[height, width, 3]`.
+
+    They are of the first changed feature that looks like an image; None where none does.
+    """
     for name in config.features:
         before = as_image(fragile.original[name])
         after = as_image(fragile.adversarial[name])
         if before is not None and after is not None and (before != after).any():
             low, high = _range(name, before, after, config)
-            return Picture(
-                fragile,
-                _png(_gray(before, low, high)),
-                _png(_gray(after, low, high)),
-                _png(_two_colours(after - before)),
+            return (
+                _gray(before, low, high),
+                _gray(after, low, high),
+                _two_colours(after - before),
             )
-    return Picture(fragile, changes=largest_changes(fragile.original, fragile.adversarial))
+    return None
 
 
 def _range(

@@ -7,7 +7,7 @@ import enum
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.changes import largest_changes
 from nsl_tfx.robustness.paired import PairedDifference
 from nsl_tfx.statistics import wilson_interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT_VERSION = 2
 
@@ -326,6 +329,40 @@ class RobustnessResult:
     def to_json(self) -> str:
         """Returns `to_dict` as readable JSON; null stands for a number that is not finite."""
         return json.dumps(_finite(self.to_dict()), indent=2, allow_nan=False) + "\n"
+
+    def plot(self) -> Figure:
+        """Draws the accuracy over epsilon, and what each attack leaves right.
+
+        Raises:
+            ValueError: The model could not be run.
+        """
+        from nsl_tfx.robustness.plots import plot_result
+
+        return plot_result(self)
+
+    def plot_examples(self, count: int = 4) -> Figure:
+        """Draws the most fragile examples beside their adversarial twins.
+
+        Args:
+            count: How many, at most.
+
+        Raises:
+            ValueError: The model could not be run, or nothing misled it.
+        """
+        from nsl_tfx.robustness.plots import plot_fragile
+
+        return plot_fragile(self, count)
+
+    def __str__(self) -> str:
+        from nsl_tfx.robustness.summary import summarize
+
+        return summarize(self)
+
+    def _repr_html_(self) -> str:
+        # What a notebook shows.
+        from nsl_tfx.robustness.summary import summary_html
+
+        return summary_html(self)
 
 
 def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
