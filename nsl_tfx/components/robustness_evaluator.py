@@ -25,10 +25,11 @@ from nsl_tfx.components.settings import (
     settings_of,
 )
 from nsl_tfx.configs import RobustnessConfig
-from nsl_tfx.io import parsing_spec, read_examples, read_schema
+from nsl_tfx.io import parsing_spec, read_records, read_schema
 from nsl_tfx.robustness.data import NO_LABEL
 from nsl_tfx.robustness.evaluation import evaluate
 from nsl_tfx.robustness.files import save
+from nsl_tfx.robustness.records import RECORD
 from nsl_tfx.robustness.result import RobustnessResult, Verdict
 
 # What Evaluator writes and Pusher reads.
@@ -211,7 +212,7 @@ def _reader(
     }
 
     def read(names: list[str]) -> Iterator[dict[str, Any]]:
-        spec = parsing_spec(description, names)
+        spec = parsing_spec(description, [name for name in names if name != RECORD])
         label = spec[config.label_feature]
         if isinstance(label, tf.io.FixedLenFeature):
             # A required label would end in TensorFlow's error, which names no split.
@@ -219,10 +220,11 @@ def _reader(
             spec[config.label_feature] = label._replace(default_value=absent)
         for split, patterns in files.items():
             count = 0
-            for batch in read_examples(patterns, spec, config.batch_size):
+            for records in read_records(patterns).batch(config.batch_size):
+                batch = tf.io.parse_example(records, spec)
                 _check_labelled(batch[config.label_feature], split, config.label_feature)
                 count += 1
-                yield batch
+                yield {**batch, RECORD: records} if RECORD in names else batch
             if not count:
                 raise ValueError(
                     f"Expected examples in the split {split!r}. Received: none; evaluate on "

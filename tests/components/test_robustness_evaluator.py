@@ -28,9 +28,10 @@ def models(tmp_path_factory):
     """Linear models of two classes: a steep one is right, a flipped one wrong."""
     folder = tmp_path_factory.mktemp("models")
     return {
-        "good": export(folder / "good", 40.0),
-        "bad": export(folder / "bad", -40.0),
-        "unsigned": export(folder / "unsigned", 40.0, endpoint="other"),
+        "good": export(folder / "good", 4.0),
+        "bad": export(folder / "bad", -4.0),
+        "unsigned": export(folder / "unsigned", 4.0, endpoint="other"),
+        "of_records": export_of_records(folder / "of_records", 4.0),
     }
 
 
@@ -45,6 +46,19 @@ def export(folder: Path, slope: float, endpoint: str = "raw_features") -> str:
         input_signature=[{"x": tf.TensorSpec([None, 2], tf.float32, name="x")}],
     )
     archive.write_out(str(folder / "Format-Serving"), verbose=False)
+    return str(folder)
+
+
+def export_of_records(folder: Path, slope: float) -> str:
+    """A model that takes serialized tf.Examples only, as most of TFX's do."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serve(examples):
+        spec = {"x": tf.io.FixedLenFeature([2], tf.float32)}
+        x = tf.io.parse_example(examples, spec)["x"]
+        return {"logits": slope * x @ tf.constant([[-1.0, 1.0], [0.0, 0.0]])}
+
+    tf.saved_model.save(tf.Module(), str(folder / "Format-Serving"), signatures=serve)
     return str(folder)
 
 
@@ -165,7 +179,8 @@ def test_writes_evaluation_and_blessing(run):
         ({"min_robust_accuracy": 0.99}, 0, "does not reach 99.0 %"),
         ({"model": "bad"}, 1, "No threshold applies"),
         ({"model": "bad", "min_accuracy": 0.5}, 0, "clean accuracy of 0.0 %"),
-        ({"model": "unsigned"}, 1, 'no signature "raw_features", so "other" is attacked'),
+        ({"model": "unsigned"}, 1, 'no signature "raw_features", so "serving_default" is attacked'),
+        ({"model": "of_records"}, 0, "takes serialized tf.Examples, through which no gradient"),
         ({"upstream": [1]}, 1, "no check fails"),
         (
             {"upstream": [0]},
