@@ -1,6 +1,7 @@
 """Accuracy under attack, whether its measurement can be trusted, and what follows for a model."""
 
 from nsl_tfx.robustness.evaluation import evaluate
+from nsl_tfx.robustness.keras_model import from_keras
 from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError, load_model
 from nsl_tfx.robustness.paired import PairedDifference, compare_paired, mcnemar_exact
 from nsl_tfx.robustness.result import (
@@ -32,6 +33,7 @@ __all__ = [
     "Verdict",
     "compare_paired",
     "evaluate",
+    "from_keras",
     "load_model",
     "mcnemar_exact",
 ]

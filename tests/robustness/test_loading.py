@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.robustness import ModelUnderTest, UnusableModelError
-from nsl_tfx.robustness.keras_model import from_keras
+from nsl_tfx.configs import RobustnessConfig
+from nsl_tfx.robustness import ModelUnderTest, UnusableModelError, Verdict, evaluate, from_keras
 from nsl_tfx.robustness.loading import as_model
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -204,3 +204,59 @@ def test_a_folder_and_what_is_no_model_at_all(export):
     assert list(as_model(export(), ("x",)).inputs) == ["x"]
     with pytest.raises(TypeError, match=r"a keras\.Model.*Received: function"):
         as_model(lambda x: x, ("x",))
+
+
+CONFIG = RobustnessConfig(
+    features=("x",), label_feature="y", epsilon=0.2, attacks=("noise", "fgsm", "pgd"), curve=()
+)
+LABELS = (X[:, :1] > 0).astype(int)
+
+
+def lines(kernel=((-2.0, 2.0), (0, 0), (0, 0))):
+    """`x[0] > 0`, with and without a softmax."""
+    model = sequential(dense("softmax", units=2))
+    model.set_weights([np.array(kernel), np.zeros(2)])
+    return model
+
+
+@pytest.fixture
+def of_records(tmp_path):
+    def write(output):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def serve(examples):
+            parsed = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([3], tf.float32)})
+            return {"output": output(parsed["x"])}
+
+        tf.saved_model.save(tf.Module(), str(tmp_path), signatures=serve)
+        return str(tmp_path)
+
+    return write
+
+
+def test_a_keras_model_in_memory_is_evaluated():
+    result = evaluate(lines(), {"x": X, "y": LABELS}, CONFIG, baseline=lines(np.ones((3, 2))))
+    assert result.verdict is Verdict.PASS
+    assert result.model.robust_accuracy.count == (np.abs(X[:, 0]) > 0.2).sum()
+    assert result.baseline.accuracy.count == (LABELS == 0).sum()
+
+
+@pytest.mark.parametrize(
+    ("output", "classes"),
+    [
+        (lambda x: 4 * x @ tf.constant([[-1.0, 1], [0, 0], [0, 0]]), 2),
+        # One more stands for classes that no label names.
+        (lambda x: tf.cast(x[:, 0] > 0, tf.int64), 3),
+    ],
+    ids=["scores", "classes"],
+)
+def test_a_model_of_serialized_examples_is_inconclusive_and_tells_what_is_left(
+    of_records, output, classes
+):
+    result = evaluate(of_records(output), {"x": X, "y": LABELS}, CONFIG)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert [attack.name for attack in result.model.attacks] == ["noise"]
+    assert "(made: noise)" in result.reason
+    assert "no gradient flows" in result.reason
+    assert (result.model.accuracy.value, result.model.classes) == (1.0, classes)
+    robust = (np.abs(X[:, 0]) > 0.2).sum()
+    assert robust <= result.model.robust_accuracy.count < len(X)
