@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -274,15 +273,14 @@ def _require(given: dict[str, Any]) -> None:
 def _load_quietly() -> None:
     """Imports what attacks models, and keeps what libraries print meanwhile off the terminal."""
     os.environ.setdefault(_LOG_LEVEL, "3")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        load(
-            "nsl_tfx.io.arrow_start",
-            "nsl_tfx.robustness",
-            "nsl_tfx.robustness.files",
-            "nsl_tfx.tools.embeddings",
-            "nsl_tfx.tools.example_batches",
-        )
+    load(
+        "nsl_tfx.io.arrow_start",
+        "nsl_tfx.robustness",
+        "nsl_tfx.robustness.files",
+        "nsl_tfx.tools.embeddings",
+        "nsl_tfx.tools.example_batches",
+        quietly=True,
+    )
 
 
 def _evaluate(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib
 import os
 import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from types import FrameType
 
@@ -20,6 +22,7 @@ from nsl_tfx.io.printable import printable
 from nsl_tfx.tools.options import Flags, name_options
 
 _LINE_END = "\n"
+_STDERR = 2
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -99,7 +102,7 @@ def _describe(error: Exception) -> str:
     return f"Expected to be able to read and write files. {about}The system says: {reason}."
 
 
-def load(*modules: str) -> None:
+def load(*modules: str, quietly: bool = False) -> None:
     """Imports modules, and ends the process quietly where an interrupt comes meanwhile.
 
     Compiled modules that are being loaded swallow a KeyboardInterrupt, or make another error of it,
@@ -108,14 +111,36 @@ def load(*modules: str) -> None:
 
     Args:
         *modules: Their full names.
+        quietly: Keeps off standard error what they write while they are loaded. TensorFlow's
+            compiled modules have no setting for it that holds in every release.
     """
+    with _muted() if quietly else contextlib.nullcontext(_STDERR) as terminal:
+        _load(modules, terminal)
+
+
+@contextlib.contextmanager
+def _muted() -> Iterator[int]:
+    """Turns standard error to nowhere; yields a descriptor of what it was."""
+    sys.stderr.flush()
+    terminal = os.dup(_STDERR)
+    with open(os.devnull, "wb") as nowhere, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.dup2(nowhere.fileno(), _STDERR)
+        try:
+            yield terminal
+        finally:
+            os.dup2(terminal, _STDERR)
+            os.close(terminal)
+
+
+def _load(modules: tuple[str, ...], terminal: int) -> None:
     # Only the main thread may say what a signal does, and only where nobody else said it.
     mine = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
     if mine:
-        signal.signal(signal.SIGINT, _leave)
+        signal.signal(signal.SIGINT, functools.partial(_leave, terminal))
     try:
         for module in modules:
             importlib.import_module(module)
@@ -124,9 +149,9 @@ def load(*modules: str) -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _leave(terminal: int, number: int, frame: FrameType | None) -> None:
     del number, frame
-    os.write(2, b"\nStopped. Nothing was written.\n")
+    os.write(terminal, b"\nStopped. Nothing was written.\n")
     os._exit(INTERRUPTED)
 
 
