@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from nsl_tfx.tools.progress import progress, tell, warn
+from nsl_tfx.tools.progress import progress, progress_by_share, tell, warn
 
 
 class Terminal(io.StringIO):
@@ -57,3 +57,18 @@ def test_the_bar_goes_when_an_error_comes(monkeypatch):
         raise ValueError("odd")
     # A second bar could not start while the first is there.
     assert "vectors/s" in run(monkeypatch, Terminal())
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_share_is_shown_with_what_is_being_done(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    with progress_by_share("Loading") as report:
+        report(0.5, "pgd at [b]0.1")
+    output = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", sys.stderr.getvalue())
+    shown = stream is Terminal
+    assert (" 50%" in output) == shown
+    # A name is no markup.
+    assert ("pgd at [b]0.1" in output) == shown
+    assert shown or not output
