@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Best, Loss, value_and_gradient, where_example
+from nsl_tfx.attacks.attack import Best, Loss, some_stand, value_and_gradient, where_example
 from nsl_tfx.attacks.restarts import RestartedAttack
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib.casting import expand_like
@@ -173,7 +173,7 @@ class APGD(RestartedAttack):
 
         better = best.update(start, value, fooled)
         _, _, *so_far = tf.while_loop(
-            lambda *_: True,
+            some_stand,
             step,
             (tf.constant(0), state, better.x, better.loss, better.fooled),
             maximum_iterations=self.steps,

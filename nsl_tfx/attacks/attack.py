@@ -151,12 +151,17 @@ def improve_repeatedly(count: int, best: Best, improve: Callable[[tf.Tensor, Bes
 
     # A loop of the graph: each try written out would be traced anew.
     _, *found = tf.while_loop(
-        lambda *_: True,
+        some_stand,
         step,
         (tf.constant(0), best.x, best.loss, best.fooled),
         maximum_iterations=count,
     )
     return Best(*found)
+
+
+def some_stand(*state: Any) -> tf.Tensor:
+    """Whether to go on: what is fooled moves no more. The state's last tensor says what is."""
+    return ~tf.reduce_all(state[-1])
 
 
 def value_and_fooled(loss: Loss, x: Structure) -> tuple[tf.Tensor, tf.Tensor]:

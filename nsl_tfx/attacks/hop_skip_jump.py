@@ -13,6 +13,7 @@ from nsl_tfx.attacks.attack import (
     Best,
     Loss,
     improve_repeatedly,
+    some_stand,
     value_and_decision,
     where_example,
 )
@@ -100,7 +101,7 @@ class HopSkipJump(Attack):
                 return i + 1, nearer, best.x, best.loss, best.fooled
 
             _, _, *so_far = tf.while_loop(
-                lambda *_: True,
+                some_stand,
                 step,
                 (tf.constant(0), delta, best.x, best.loss, best.fooled),
                 maximum_iterations=self.steps,
@@ -168,7 +169,7 @@ class _Boundary:
             return i + 1, low, high, best.x, best.loss, best.fooled
 
         _, _, nearest, *so_far = tf.while_loop(
-            lambda *_: True,
+            some_stand,
             halve,
             (tf.constant(0), tf.zeros_like(size), size, best.x, best.loss, best.fooled),
             maximum_iterations=self.attack.halvings,

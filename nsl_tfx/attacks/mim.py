@@ -7,7 +7,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Attack, Best, Loss, value_and_fooled, value_and_gradient
+from nsl_tfx.attacks.attack import (
+    Attack,
+    Best,
+    Loss,
+    some_stand,
+    value_and_fooled,
+    value_and_gradient,
+)
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib.casting import expand_like
 from nsl_tfx.lib.perturbation import Structure, scale_to_unit_maximum
@@ -56,7 +63,7 @@ class MIM(Attack):
 
         nothing = {name: tf.zeros_like(value) for name, value in x.items()}
         state = (nothing, start.x, start.loss, start.fooled)
-        final, _, *so_far = self.region.ascend(x, x, size, self.steps, look, state)
+        final, _, *so_far = self.region.ascend(x, x, size, self.steps, look, state, some_stand)
         return Best(*so_far).update(final, *value_and_fooled(loss, final))
 
 

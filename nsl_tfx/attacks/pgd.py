@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from nsl_tfx.attacks.attack import Best, Loss, value_and_fooled, value_and_gradient
+from nsl_tfx.attacks.attack import Best, Loss, some_stand, value_and_fooled, value_and_gradient
 from nsl_tfx.attacks.restarts import RestartedAttack
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib.perturbation import Structure
@@ -46,6 +46,6 @@ class PGD(RestartedAttack):
             return gradient, better.x, better.loss, better.fooled
 
         final, *so_far = self.region.ascend(
-            x, start, size, self.steps, look, (best.x, best.loss, best.fooled)
+            x, start, size, self.steps, look, (best.x, best.loss, best.fooled), some_stand
         )
         return Best(*so_far).update(final, *value_and_fooled(loss, final))

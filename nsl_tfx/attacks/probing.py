@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Attack, Best, Loss, value_and_fooled
+from nsl_tfx.attacks.attack import Attack, Best, Loss, some_stand, value_and_fooled
 from nsl_tfx.configs import NormType
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib import draws
@@ -59,7 +59,7 @@ class ProbingAttack(Attack, abc.ABC):
 
         best = Best.at(loss, x)
         _, _, _, *so_far = tf.while_loop(
-            lambda *_: True,
+            some_stand,
             step,
             (tf.constant(0), x, self.start(x), best.x, best.loss, best.fooled),
             maximum_iterations=self.steps,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nsl_tfx.attacks.attack import Attack, Best, Loss, value_and_decision
+from nsl_tfx.attacks.attack import Attack, Best, Loss, some_stand, value_and_decision
 from nsl_tfx.configs import NormType
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib import draws
@@ -162,7 +162,7 @@ class RayS(Attack):
         ray = _Ray.start(random_signs(tf.constant(0)), far)
         # Number 0 has drawn the first signs.
         _, _, *so_far = tf.while_loop(
-            lambda *_: True,
+            some_stand,
             query,
             (tf.constant(1), ray, best.x, best.loss, best.fooled),
             maximum_iterations=self.queries - 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from nsl_tfx.lib.casting import to_dtype
@@ -24,7 +25,7 @@ class Units:
         box: Holds the bounds of a valid feature in its own units.
         low: Lower bounds in these coordinates, by name where there are any.
         high: Upper bounds, likewise.
-        mask: 0 for what never changes.
+        mask: 0 for what never changes, by name where there is any.
     """
 
     x: Structure
@@ -61,9 +62,11 @@ class Units:
             box=region,
             low=bound(region.low),
             high=bound(region.high),
+            # A pass over the input in each step: only where there is something to it.
             mask={
                 name: to_dtype(mask.get(name, 1.0), unit.dtype) * tf.cast(unit > 0, unit.dtype)
                 for name, unit in size.items()
+                if name in mask or _may_be_zero(unit)
             },
         )
 
@@ -74,3 +77,12 @@ class Units:
         return {
             name: value + tf.stop_gradient(inside[name] - value) for name, value in there.items()
         }
+
+
+def _may_be_zero(scale: tf.Tensor) -> bool:
+    """Whether an element is 0, as far as that is known before it runs.
+
+    Where it is not, the gradient by these coordinates is 0 there all the same.
+    """
+    known = tf.get_static_value(scale)
+    return known is not None and not bool(np.all(known > 0))

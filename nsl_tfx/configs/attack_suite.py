@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from nsl_tfx.configs.base import Choice, Config, bounded
+from nsl_tfx.configs.norm import NormType
 
 
 class AttackName(Choice):
@@ -14,8 +15,11 @@ class AttackName(Choice):
     is a broken one. `FGSM` is one gradient step, `PGD` many, `MIM` many along their average.
     `APGD_CE`, `APGD_DLR` and `APGD_T` choose the length of their steps by themselves; the last two
     see through a model that is only very sure, and `APGD_T`, which tries one target after the
-    other, is the strongest. `SQUARE` searches at random and needs no gradient either; in the
-    infinity norm alone.
+    other, is the strongest.
+
+    The rest need no gradient either. `SQUARE` searches at random among the model's scores; in the
+    infinity norm alone. `SPSA` and `NES` estimate gradients from scores, of random directions.
+    `RAYS`, in the infinity norm, and `HOP_SKIP_JUMP`, in that and in L2, see nothing but the class.
     """
 
     NOISE = "noise"
@@ -26,10 +30,18 @@ class AttackName(Choice):
     APGD_DLR = "apgd_dlr"
     APGD_T = "apgd_t"
     SQUARE = "square"
+    SPSA = "spsa"
+    NES = "nes"
+    RAYS = "rays"
+    HOP_SKIP_JUMP = "hop_skip_jump"
 
 
-CORNER_ATTACKS = frozenset({AttackName.SQUARE})
-"""Those that search the corners of the infinity norm's ball, and know no other."""
+NORMS = {
+    AttackName.SQUARE: (NormType.INFINITY,),
+    AttackName.RAYS: (NormType.INFINITY,),
+    AttackName.HOP_SKIP_JUMP: (NormType.INFINITY, NormType.L2),
+}
+"""The norms that an attack knows, where these are not all."""
 
 
 class AttackPreset(Choice):
@@ -57,6 +69,10 @@ class AttackBudget(Config):
         apgd_restarts: Random starts of APGD, besides the start at the example itself.
         apgd_targets: How many other classes APGD_T tries to reach, the likeliest first.
         square_queries: How often the square attack asks the model about each example.
+        spsa_steps: Steps of SPSA, of 129 calls of the model each.
+        nes_steps: Steps of NES, of 51 calls of the model each.
+        rays_queries: How often RayS asks the model about each example.
+        hop_skip_jump_walks: Walks along the boundary, of some 1,800 calls of the model each.
 
     Example:
         >>> AttackBudget(steps=20).replace(restarts=1).to_dict()["steps"]
@@ -70,7 +86,11 @@ class AttackBudget(Config):
     apgd_steps: int = bounded(100, ge=1, unit="gradient steps")
     apgd_restarts: int = bounded(0, ge=0, unit="random starts")
     apgd_targets: int = bounded(9, ge=1, unit="classes")
-    square_queries: int = bounded(5000, ge=1, unit="calls of the model")
+    square_queries: int = bounded(5000, ge=2, unit="calls of the model")
+    spsa_steps: int = bounded(100, ge=1, unit="steps")
+    nes_steps: int = bounded(100, ge=1, unit="steps")
+    rays_queries: int = bounded(5000, ge=2, unit="calls of the model")
+    hop_skip_jump_walks: int = bounded(2, ge=1, unit="walks")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nsl_tfx.configs.arrays import check_numbers
 from nsl_tfx.configs.attack_suite import (
-    CORNER_ATTACKS,
+    NORMS,
     PRESETS,
     AttackBudget,
     AttackName,
@@ -122,8 +122,8 @@ class RobustnessConfig(Config):
         """The attacks by name; of a preset those that the norm knows."""
         if not isinstance(self.attacks, AttackPreset):
             return self.attacks
-        defined = set(AttackName) - (set() if self.norm is NormType.INFINITY else CORNER_ATTACKS)
-        return tuple(name for name in PRESETS[self.attacks].names if name in defined)
+        names = PRESETS[self.attacks].names
+        return tuple(name for name in names if self.norm in NORMS.get(name, NormType))
 
     @property
     def attack_budget(self) -> AttackBudget:
@@ -185,12 +185,14 @@ class RobustnessConfig(Config):
                 "Expected RobustnessConfig.curve > 0 (input units) throughout; the clean accuracy "
                 f"is measured anyway. Received: curve={list(self.curve or ())}."
             )
-        corner = sorted(CORNER_ATTACKS & set(self.attack_names))
-        if corner and self.norm is not NormType.INFINITY:
-            raise ValueError(
-                f"Expected RobustnessConfig.norm 'infinity' with attack {corner[0].value!r}, which "
-                f"searches that ball's corners. Received: norm={self.norm.value!r}."
-            )
+        for name in self.attack_names:
+            known = NORMS.get(name, tuple(NormType))
+            if self.norm not in known:
+                raise ValueError(
+                    f"Expected RobustnessConfig.norm "
+                    f"{' or '.join(repr(norm.value) for norm in known)} with attack "
+                    f"{name.value!r}, which knows no other. Received: norm={self.norm.value!r}."
+                )
         if not self.severities or not set(self.severities) <= set(SEVERITIES):
             raise ValueError(
                 "Expected RobustnessConfig.severities to hold numbers from 1 to 5. Received: "

@@ -148,6 +148,7 @@ class Region:
         steps: int,
         gradient_at: Callable[..., tuple[Any, ...]],
         state: tuple[Any, ...] = (),
+        go_on: Callable[..., Any] = lambda *_: True,
     ) -> tuple[Any, ...]:
         """Takes steps of length `size` uphill, each in the ball around `x`.
 
@@ -158,6 +159,7 @@ class Region:
             steps: Number of steps.
             gradient_at: From a point and the state to the gradient there and the new state.
             state: Tensors that go from step to step.
+            go_on: From a point and the state to whether to take the next step.
 
         Returns:
             The point after the last step, and the state.
@@ -180,9 +182,7 @@ class Region:
             return ({**current, **project(moved)}, *after)
 
         # A loop of the graph: forty steps written out would be traced forty times.
-        return tuple(
-            tf.while_loop(lambda *_: True, step, (start, *state), maximum_iterations=steps)
-        )
+        return tuple(tf.while_loop(go_on, step, (start, *state), maximum_iterations=steps))
 
     def random_point(self, x: Structure, radius: Any, seed: Any = None) -> Structure:
         """Returns a point of the ball of the given radius around `x`, uniform before the box."""

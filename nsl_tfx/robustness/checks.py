@@ -239,25 +239,25 @@ def check_converged(more_steps: Flags) -> Check:
     )
 
 
-def check_rise(attack: str, idle: Flags) -> Check:
+def check_rise(idle: Flags) -> Check:
     """C9: attacks raise the loss.
 
     Args:
-        attack: The attack's name.
-        idle: `[attacked examples]` bool, whether it found no point of a higher loss at all.
+        idle: `[attacked examples]` bool, whether no gradient attack found any point of a higher
+            loss.
     """
     name = "C9 rising loss"
     if not len(idle):
         return Check(name, None, "No example was attacked.")
     count = int(idle.sum())
-    seen = f"{attack} raises the loss of all but {count} of {len(idle)} examples."
+    seen = f"Gradients lead to a higher loss from all but {count} of {len(idle)} examples."
     return _check(
         name,
         not _surely_beyond(count, len(idle), MAX_IDLE_SHARE),
         seen,
-        f"{attack} finds no higher loss anywhere around {count} of {len(idle)} examples: the loss "
-        "is flat there (saturated or rounded outputs), or its gradient points nowhere; export "
-        "unscaled logits, and look for rounding and clipping inside the model.",
+        f"{seen} The loss is flat around these (saturated or rounded outputs), or its gradient "
+        "points nowhere: add apgd_t, which sees through saturation, export unscaled logits, and "
+        "look for rounding and clipping inside the model.",
     )
 
 

@@ -65,11 +65,12 @@ def measure_here(
         for i, measurement in enumerate(measurements):
             if i in unusable:
                 continue
-            start, share = done, len(rows) / len(examples) / len(models)
+            share = len(rows) / len(examples) / len(models)
+            end = done + share
 
-            def step(more: float, what: str, share: float = share) -> None:
+            def step(more: float, what: str, share: float = share, end: float = end) -> None:
                 nonlocal done
-                done += more * share
+                done = min(done + more * share, end)
                 if what:
                     progress(min(done, 1.0), what)
 
@@ -81,7 +82,7 @@ def measure_here(
                     return [error, *([error] * (len(models) - 1))]
                 continue
             found[i].append(outcomes)
-            done = start + share
+            done = end
             budget.spend(outcomes.queries)
         if budget.is_spent():
             break

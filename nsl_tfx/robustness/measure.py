@@ -53,8 +53,12 @@ class Measurement:
     ) -> None:
         self._model, self._config, self._reference = model, config, reference
         self._threat = Threat.of(config)
-        self._runner = Runner(model, self._threat, min(config.batch_size, reference.total))
-        self._probes = Probes(self._runner, config, (reference.low, reference.high))
+        size = min(config.batch_size, reference.total)
+        self._runner = Runner(model, self._threat, size)
+        # What is told few examples, and by attack, not by how few: so that what is found does not
+        # depend on the parts either.
+        self._few = Runner(model, self._threat, max(size // 4, min(size, 32)))
+        self._probes = Probes(self._few, config, (reference.low, reference.high))
         self._faults = Faults(self._runner, config, reference, list(model.inputs))
         self._planned = {name: make_attack(name, config) for name in config.attack_names}
 
@@ -166,7 +170,8 @@ class Measurement:
         if told.any():
             # The same draws at every epsilon: a curve is smoother so.
             seed = (self._config.seed, list(AttackName).index(name))
-            found = self._runner.attack(planned, state.examples.take(told), epsilon, seed)
+            runner = self._runner if name in CHEAP else self._few
+            found = runner.attack(planned, state.examples.take(told), epsilon, seed)
             misled[told] = found.fooled
             state.note(name, planned, told, found, epsilon)
         if decisive:

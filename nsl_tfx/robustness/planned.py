@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from nsl_tfx.attacks import Attack, Loss, Structure
-from nsl_tfx.attacks.attack import where_example
+from nsl_tfx.attacks.attack import some_stand, where_example
 from nsl_tfx.lib.draws import fold_in
 from nsl_tfx.robustness.losses import without_label
 from nsl_tfx.robustness.suite import PlannedAttack
@@ -66,7 +66,7 @@ def apply_attack(
 
     # A loop of the graph: each target written out would be traced anew.
     _, found, fooled = tf.while_loop(
-        lambda *_: True,
+        some_stand,
         attack_next,
         (tf.constant(0), x, tf.argmax(logits, axis=1) != labels),
         maximum_iterations=count,

@@ -157,8 +157,9 @@ def _check_attacks(
     main = main_attack(config)
     if main is not None:
         found.append(checks.check_converged(_made(outcomes.probes[MORE_STEPS])))
-        told = outcomes.attacked[main.value]
-        found.append(checks.check_rise(main.value, outcomes.idle[main.value][told]))
+        told = np.any([outcomes.attacked[name] for name in gradient], axis=0)
+        rose = np.any([outcomes.attacked[n] & ~outcomes.idle[n] for n in gradient], axis=0)
+        found.append(checks.check_rise(~rose[told]))
     survived = ~_made(outcomes.probes[FULL_RANGE])
     found.append(checks.check_full_range(survived, int(outcomes.classes[0])))
     return found

@@ -5,7 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from nsl_tfx.attacks import APGD, FGSM, MIM, PGD, Attack, Noise, Square
+from nsl_tfx.attacks import (
+    APGD,
+    FGSM,
+    MIM,
+    NES,
+    PGD,
+    SPSA,
+    Attack,
+    HopSkipJump,
+    Noise,
+    RayS,
+    Square,
+)
 from nsl_tfx.configs import AttackName, RobustnessConfig
 from nsl_tfx.robustness.losses import (
     LossOfLogits,
@@ -17,11 +29,23 @@ from nsl_tfx.robustness.losses import (
 )
 from nsl_tfx.robustness.threat import Threat
 
-GRADIENT_FREE = frozenset({AttackName.NOISE, AttackName.SQUARE})
+GRADIENT_FREE = frozenset(
+    {
+        AttackName.NOISE,
+        AttackName.SQUARE,
+        AttackName.SPSA,
+        AttackName.NES,
+        AttackName.RAYS,
+        AttackName.HOP_SKIP_JUMP,
+    }
+)
 """The attacks that work on a model without gradients."""
 
 CHEAP = frozenset({AttackName.NOISE, AttackName.FGSM, AttackName.PGD})
 """The attacks that are told every example; the others get what withstands all before them."""
+
+# Searches by scores take the margin, whose slope does not vanish where a model is sure.
+_MARGIN = {"loss": difference_of_logits}
 
 _THREAT = ("epsilon", "norm", "clip_value_min", "clip_value_max", "feature_mask", "scale")
 
@@ -71,25 +95,43 @@ def make_attack(name: AttackName, config: RobustnessConfig) -> PlannedAttack:
         'difference_of_logits_ratio'
     """
     budget = config.attack_budget
-    threat = Threat.of(config).settings
-    if name is AttackName.NOISE:
-        return PlannedAttack(Noise(draws=budget.noise_draws, **threat))
-    if name is AttackName.SQUARE:
-        return PlannedAttack(Square(queries=budget.square_queries, **threat), difference_of_logits)
-    if name is AttackName.FGSM:
-        return PlannedAttack(FGSM(**threat))
-    steps: dict[str, Any] = {"steps": budget.steps, "step_size": budget.relative_step_size}
-    if name is AttackName.MIM:
-        return PlannedAttack(MIM(**steps, **threat))
-    if name is AttackName.PGD:
-        return PlannedAttack(PGD(restarts=budget.restarts, **steps, **threat))
-    apgd = APGD(steps=budget.apgd_steps, restarts=budget.apgd_restarts, **threat)
-    if name is AttackName.APGD_CE:
-        return PlannedAttack(apgd)
-    if name is AttackName.APGD_DLR:
-        return PlannedAttack(apgd, difference_of_logits_ratio)
-    return PlannedAttack(
-        apgd,
-        targeted_loss=targeted_difference_of_logits_ratio,
-        targets=budget.apgd_targets,
-    )
+    steps = {"steps": budget.steps, "step_size": budget.relative_step_size}
+    apgd = {"steps": budget.apgd_steps, "restarts": budget.apgd_restarts}
+    # What each is, its own settings, and what it raises.
+    kinds: dict[AttackName, tuple[type[Attack], dict[str, Any], dict[str, Any]]] = {
+        AttackName.NOISE: (Noise, {"draws": budget.noise_draws}, {}),
+        AttackName.FGSM: (FGSM, {}, {}),
+        AttackName.PGD: (PGD, {"restarts": budget.restarts, **steps}, {}),
+        AttackName.MIM: (MIM, steps, {}),
+        AttackName.APGD_CE: (APGD, apgd, {}),
+        AttackName.APGD_DLR: (APGD, apgd, {"loss": difference_of_logits_ratio}),
+        AttackName.APGD_T: (
+            APGD,
+            apgd,
+            {
+                "targeted_loss": targeted_difference_of_logits_ratio,
+                "targets": budget.apgd_targets,
+            },
+        ),
+        AttackName.SQUARE: (Square, {"queries": budget.square_queries}, _MARGIN),
+        AttackName.SPSA: (SPSA, {"steps": budget.spsa_steps}, _MARGIN),
+        AttackName.NES: (NES, {"steps": budget.nes_steps}, _MARGIN),
+        AttackName.RAYS: (RayS, {"queries": budget.rays_queries}, _MARGIN),
+        AttackName.HOP_SKIP_JUMP: (HopSkipJump, {"walks": budget.hop_skip_jump_walks}, _MARGIN),
+    }
+    kind, settings, raised = kinds[name]
+    return PlannedAttack(kind(**settings, **Threat.of(config).settings), **raised)
+
+
+def most_queries(config: RobustnessConfig, classes: int) -> int:
+    """Returns how often all attacks, at all epsilons, ask about one example at most.
+
+    Example:
+        >>> config = RobustnessConfig(
+        ...     features=("a",), label_feature="y", epsilon=0.1, attacks=("fgsm",), curve=(0.2,)
+        ... )
+        >>> most_queries(config, 10)
+        4
+    """
+    planned = [make_attack(name, config) for name in config.attack_names]
+    return len(config.epsilons) * sum(attack.queries(classes) for attack in planned)

@@ -56,7 +56,13 @@ class Threat:
             "norm": self.norm,
             "clip_value_min": self.low or None,
             "clip_value_max": self.high or None,
+            "feature_mask": self._mask or None,
         }
+
+    @property
+    def _mask(self) -> Arrays:
+        """Returns 0 for what never changes, by name where there is such a thing."""
+        return {k: (value > 0) * 1.0 for k, value in self.scale.items() if not value.all()}
 
     @property
     def moves_everything(self) -> bool:
