@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-import tensorflow as tf
 from tfx import types
-from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import path_utils
 
 from nsl_tfx.components.artifacts import RobustnessEvaluation
-from nsl_tfx.components.reading import check_splits, split_names
+from nsl_tfx.components.labelled_batches import labelled_batches
 from nsl_tfx.components.settings import (
     PARAMETERS,
     check_config,
@@ -25,15 +22,17 @@ from nsl_tfx.components.settings import (
     settings_of,
 )
 from nsl_tfx.configs import RobustnessConfig
-from nsl_tfx.io import parsing_spec, read_records, read_schema
-from nsl_tfx.robustness.data import NO_LABEL
+from nsl_tfx.io import read_schema, staged, storage
+from nsl_tfx.robustness.beam import BeamMeasure
 from nsl_tfx.robustness.evaluation import evaluate
 from nsl_tfx.robustness.files import save
-from nsl_tfx.robustness.records import RECORD
 from nsl_tfx.robustness.result import RobustnessResult, Verdict
 
 # What Evaluator writes and Pusher reads.
 _BLESSED = "blessed"
+# What passes between the executor and Beam's workers. `staged` publishes nothing whose name begins
+# with a dot.
+_BETWEEN = ".parts"
 
 
 class RobustnessEvaluatorSpec(types.ComponentSpec):
@@ -53,7 +52,7 @@ class RobustnessEvaluatorSpec(types.ComponentSpec):
     }
 
 
-class Executor(base_executor.BaseExecutor):
+class Executor(base_beam_executor.BaseBeamExecutor):
     """Turns artifacts into one call of `nsl_tfx.robustness.evaluate`, and its verdict into one."""
 
     def Do(  # noqa: N802 - TFX's name
@@ -80,15 +79,20 @@ class Executor(base_executor.BaseExecutor):
                 f"{_relative_thresholds(config)}."
             )
             config = config.replace(max_accuracy_drop=None, min_robust_gain=None)
-        measured = evaluate(
-            _path(model),
-            _reader(input_dict["examples"], input_dict["schema"], config),
-            config,
-            None if baseline is None else _path(baseline),
-        )
+        schema = read_schema(artifact_utils.get_single_uri(input_dict["schema"]))
+        read = labelled_batches(input_dict["examples"], schema, config)
+        evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
+        # A place that workers reach, and that goes with this run, in whatever way it ends.
+        with staged(evaluation.uri) as folder:
+            measured = evaluate(
+                _path(model),
+                read,
+                config,
+                None if baseline is None else _path(baseline),
+                measure=BeamMeasure(self._make_beam_pipeline, storage.join(folder, _BETWEEN)),
+            )
         # Before anything is written, so that every file tells the same.
         result = _decide(measured, input_dict.get("model_blessing"), notes)
-        evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
         save(result, evaluation.uri)
         set_custom_properties(evaluation, result.headline())
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
@@ -112,7 +116,7 @@ class Executor(base_executor.BaseExecutor):
             file.write("")
 
 
-class RobustnessEvaluator(base_component.BaseComponent):
+class RobustnessEvaluator(base_beam_component.BaseBeamComponent):
     """Measures a model's accuracy under attack and blesses what reaches the thresholds.
 
     The blessing is always written. It is the conjunction of this component's verdict and the
@@ -137,7 +141,7 @@ class RobustnessEvaluator(base_component.BaseComponent):
     """
 
     SPEC_CLASS = RobustnessEvaluatorSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(
         self,
@@ -200,55 +204,6 @@ def _path(model: types.Artifact) -> str:
     return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
 
 
-def _reader(
-    examples: list[types.Artifact], schema: list[types.Artifact], config: RobustnessConfig
-) -> Callable[[list[str]], Iterator[dict[str, Any]]]:
-    """Returns what reads the named features of the config's splits, batch by batch."""
-    description = read_schema(artifact_utils.get_single_uri(schema))
-    for artifact in examples:
-        check_splits(config.splits, split_names(artifact), "RobustnessConfig.splits")
-    files = {
-        split: examples_utils.get_split_file_patterns(examples, split) for split in config.splits
-    }
-
-    def read(names: list[str]) -> Iterator[dict[str, Any]]:
-        spec = parsing_spec(description, [name for name in names if name != RECORD])
-        label = spec[config.label_feature]
-        if isinstance(label, tf.io.FixedLenFeature):
-            # A required label would end in TensorFlow's error, which names no split.
-            absent = tf.fill(label.shape, NO_LABEL).numpy().astype(label.dtype.as_numpy_dtype)
-            spec[config.label_feature] = label._replace(default_value=absent)
-        for split, patterns in files.items():
-            count = 0
-            for records in read_records(patterns).batch(config.batch_size):
-                batch = tf.io.parse_example(records, spec)
-                _check_labelled(batch[config.label_feature], split, config.label_feature)
-                count += 1
-                yield {**batch, RECORD: records} if RECORD in names else batch
-            if not count:
-                raise ValueError(
-                    f"Expected examples in the split {split!r}. Received: none; evaluate on "
-                    "another split (RobustnessConfig.splits), or mend ExampleGen's split."
-                )
-
-    return read
-
-
-def _check_labelled(label: Any, split: str, name: str) -> None:
-    if isinstance(label, tf.SparseTensor):
-        rows = int(label.dense_shape[0])
-        present = len(set(label.indices[:, 0].numpy().tolist()))
-    else:
-        rows = len(label)
-        present = int(tf.reduce_sum(tf.cast(label != tf.cast(NO_LABEL, label.dtype), tf.int32)))
-    if present < rows:
-        raise ValueError(
-            f"Expected a label {name!r} for every example of the split {split!r}. Received: a "
-            f"batch of {rows} with {rows - present} unlabelled; name labelled splits in "
-            "RobustnessConfig.splits, or filter the others out upstream."
-        )
-
-
 def _decide(
     result: RobustnessResult, upstream: list[types.Artifact] | None, notes: list[str]
 ) -> RobustnessResult:
@@ -283,8 +238,7 @@ def _objection(upstream: list[types.Artifact] | None) -> list[str]:
 
 
 def _warn_without_threshold(config: RobustnessConfig) -> None:
-    absolute = config.min_accuracy is not None or config.min_robust_accuracy is not None
-    if not absolute and not config.needs_baseline:
+    if not config.has_threshold:
         warnings.warn(
             "RobustnessConfig sets no threshold, so RobustnessEvaluator blesses every model, "
             "however weak, for which no check fails; set min_robust_accuracy, min_accuracy, "

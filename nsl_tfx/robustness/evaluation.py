@@ -35,7 +35,8 @@ def evaluate(
         model: A SavedModel's folder, a Keras model, or a function as a `ModelUnderTest`.
         examples: Arrays `[examples, ...]` by feature name with the label among them, or an iterable
             of such dicts, e.g. a `tf.data.Dataset` of batches; or a function that reads either of
-            them, given the names of the features that are needed.
+            them, given the names of the features that are needed: the model's inputs, then the
+            label and whatever else it does not take.
         config: What to measure and what to require.
         baseline: Another model, to compare with on the same examples.
         progress: Is told the share of the work that is done, and what is being done.

@@ -20,6 +20,9 @@ feature {{ name: "x" type: FLOAT shape {{ dim {{ size: 2 }} }} presence {{ min_f
 feature {{ name: "label" type: INT {label} presence {{ min_fraction: {labelled} }} }}
 feature {{ name: "id" type: BYTES shape {{}} presence {{ min_fraction: 1 }} }}
 feature {{ name: "unused" type: BYTES }}
+feature {{ name: "city" type: BYTES }}
+feature {{ name: "zone" type: INT shape {{}} presence {{ min_fraction: 0.5 }} }}
+feature {{ name: "height" type: FLOAT value_count {{ min: 1 max: 1 }} }}
 """
 
 
@@ -74,6 +77,10 @@ def write_split(folder: Path, count: int, unlabelled: int = 0, start: int = 0) -
             feature["id"].bytes_list.value.append(f"row-{start + i}".encode())
             if i >= unlabelled:
                 feature["label"].int64_list.value.append(int(x[0] > 0))
+            if i % 4:
+                feature["city"].bytes_list.value.append(b"ab"[i % 2 : i % 2 + 1])
+                feature["zone"].int64_list.value.append(i % 4)
+                feature["height"].float_list.value.append(i % 4 / 2)
             writer.write(example.SerializeToString())
 
 
@@ -136,7 +143,11 @@ class Run:
         evaluation.uri = str(self.folder / "evaluation")
         blessing.uri = str(self.folder / "blessing")
         outputs = {"evaluation": [evaluation], "blessing": [blessing]}
-        Executor().Do(inputs, outputs, {"config": config.to_json()})
+        context = Executor.Context(
+            beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=local"],
+            unique_id="1",
+        )
+        Executor(context).Do(inputs, outputs, {"config": config.to_json()})
         return evaluation, blessing
 
 
@@ -210,6 +221,88 @@ def test_blesses_only_what_passes_here_and_upstream(run, arguments, blessed, rea
     page = html.unescape(Path(evaluation.uri, "report.html").read_text())
     assert ("not blessed</strong>" in page) == (not blessed)
     assert all(reason in page for reason in metrics["reasons"])
+
+
+def told(metrics):
+    """All that an evaluation says, less its times."""
+    for scores in (metrics["model"], metrics["baseline"]):
+        for attack in scores["attacks"] if scores else []:
+            del attack["seconds"]
+    return metrics
+
+
+def test_beam_finds_what_one_process_finds(run):
+    from nsl_tfx.components.labelled_batches import labelled_batches
+    from nsl_tfx.configs import RobustnessConfig
+    from nsl_tfx.io import read_schema
+    from nsl_tfx.robustness import evaluate
+
+    evaluation, _ = run(
+        baseline="bad",
+        splits=("eval", "test"),
+        batch_size=8,
+        slices=("city",),
+        corruptions=("swap",),
+        min_robust_gain=0.1,
+    )
+    found = json.loads(Path(evaluation.uri, "metrics.json").read_text())
+    config = RobustnessConfig.from_dict(found["config"])
+    result = evaluate(
+        f"{run.models['good']}/Format-Serving",
+        labelled_batches([run.examples], read_schema(run.schema.uri), config),
+        config,
+        f"{run.models['bad']}/Format-Serving",
+    )
+    # Whether it is blessed only a component says.
+    expected = {**json.loads(result.to_json()), "blessed": True}
+    assert told(found) == told(expected)
+
+
+def test_a_failed_run_leaves_nothing(run, monkeypatch):
+    from nsl_tfx.robustness.measure import Measurement
+
+    seen = []
+
+    def fail(*_):
+        seen.extend(path.name for path in Path(run.folder, "evaluation").rglob("examples-*"))
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Measurement, "measure", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run()
+    assert seen[0].startswith("examples-")
+    assert not Path(run.folder, "evaluation").exists()
+    assert not Path(run.folder, "blessing").exists()
+
+
+def test_slices_by_features_of_every_kind(run):
+    evaluation, _ = run(slices=("label", "city", "zone", "height"))
+    slices = json.loads(Path(evaluation.uri, "metrics.json").read_text())["model"]["slices"]
+    found: dict[str, dict[str, int]] = {}
+    for one in slices:
+        found.setdefault(one["feature"], {})[one["value"]] = one["accuracy"]["total"]
+    assert found["city"] == {"a": 10, "b": 20, "(missing)": 10}
+    assert found["zone"] == {"1": 10, "2": 10, "3": 10, "-1 or missing": 10}
+    assert found["height"] == {"0.5": 10, "1.0": 10, "1.5": 10, "(missing)": 10}
+    assert sum(found["label"].values()) == 40
+
+
+@pytest.mark.parametrize(
+    ("names", "absent"),
+    [(["x", "label", "zone"], -1), (["x", "zone", "label"], 0)],
+    ids=["sliced by", "an input, too"],
+)
+def test_an_absent_value_is_marked_where_no_model_sees_it(run, names, absent):
+    from nsl_tfx.components.labelled_batches import labelled_batches
+    from nsl_tfx.configs import RobustnessConfig
+    from nsl_tfx.io import read_schema
+
+    config = RobustnessConfig(
+        features=("x",), label_feature="label", epsilon=0.1, slices=("zone",), batch_size=8
+    )
+    read = labelled_batches([run.examples], read_schema(run.schema.uri), config)
+    zones = np.concatenate([batch["zone"] for batch in read(names)])
+    assert zones.tolist() == [i % 4 or absent for i in range(40)]
 
 
 @pytest.mark.parametrize(
