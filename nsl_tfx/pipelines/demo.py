@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from absl import logging as absl_logging
@@ -21,6 +22,8 @@ from nsl_tfx.pipelines.local import only_run_in, run_locally
 
 _LABELLED_SHARE = 0.1
 _SERVED_DIGITS = 10
+# Beside three intervals, 80 columns leave few for a name.
+_SHORT = {"gaussian_noise": "noise"}
 
 
 def run(root: str, seed: int, console: Console) -> None:
@@ -121,32 +124,62 @@ def graph_table(info: dict[str, Any]) -> Table:
 def model_table(evaluation: dict[str, Any]) -> Table:
     """Sets the regularized model beside the baseline."""
     config = evaluation["config"]
+    baseline, model, gains = (evaluation[key] for key in ("baseline", "model", "comparison"))
     table = _table(
         f"Accuracy on {evaluation['examples']} test images, in % with "
         f"{100 * config['confidence']:.0f} % intervals"
     )
-    table.caption = (
-        f"attacked: every pixel moved by up to {config['epsilon']:g}; "
-        f"the worst of {', '.join(config['attacks'])}"
-    )
-    table.caption_justify = "left"
     for column in ("baseline", "regularized", "gain"):
         table.add_column(column, justify="right", no_wrap=True)
-    baseline, model, gains = (evaluation[key] for key in ("baseline", "model", "comparison"))
     for label, key in (("clean", "accuracy"), ("attacked", "robust_accuracy")):
-        gain = gains[key]
-        table.add_row(
-            label,
-            *(_share_of(scores[key], scores[key]["value"]) for scores in (baseline, model)),
-            _points(gain),
+        shares = (_told(scores[key]) for scores in (baseline, model))
+        table.add_row(label, *shares, _points(gains[key]))
+    hardest = _hardest(model["slices"])
+    if hardest is not None:
+        # The same digit of both models; its intervals hold for all digits at once.
+        shares = (
+            _told(scores["slices"][hardest]["robust_accuracy"]) for scores in (baseline, model)
         )
+        table.add_row(f"  digit {model['slices'][hardest]['value']}", *shares)
+    for i, corruption in enumerate(model["corruptions"]):
+        worst = (scores["corruptions"][i]["points"][-1] for scores in (baseline, model))
+        name = _SHORT.get(corruption["name"], corruption["name"])
+        table.add_row(name, *(_told(point["accuracy"]) for point in worst))
+    table.caption = "\n".join(_captions(evaluation, hardest))
+    table.caption_justify = "left"
     return table
+
+
+def _hardest(slices: list[dict[str, Any]]) -> int | None:
+    """Returns the place of the slice with the lowest robust accuracy."""
+    values = [one["robust_accuracy"]["value"] for one in slices]
+    return values.index(min(values)) if values else None
+
+
+def _captions(evaluation: dict[str, Any], hardest: int | None) -> Iterator[str]:
+    config, model = evaluation["config"], evaluation["model"]
+    attacks = ", ".join(attack["name"] for attack in model["attacks"])
+    yield f"attacked: every pixel moved by up to {config['epsilon']:g}; the worst of {attacks}"
+    if hardest is not None:
+        one = model["slices"][hardest]
+        sure = "clearly so" if one["p_value"] < 1 - config["confidence"] else "perhaps by chance"
+        yield (
+            f"digit {one['value']}: the regularized model's weakest, {sure} "
+            f"(p = {one['p_value']:.2g})"
+        )
+    names = [_SHORT.get(one["name"], one["name"]) for one in model["corruptions"]]
+    if names:
+        yield f"{', '.join(names)}: at severity {max(config['severities'])} of 5"
 
 
 def _table(title: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
     return table
+
+
+def _told(share: dict[str, Any]) -> str:
+    return _share_of(share, share["value"])
 
 
 def _share_of(interval: dict[str, Any], share: float) -> str:

@@ -119,6 +119,18 @@ class TestTheModels:
         assert gain["robust_accuracy"]["low"] > 0.1
         assert gain["accuracy"]["low"] > -0.02
 
+    def test_the_hardest_digit_and_accidents_are_measured_and_told(self, demo):
+        scores = demo.evaluation["model"]
+        assert [one["value"] for one in scores["slices"]] == [str(digit) for digit in range(10)]
+        assert sum(one["accuracy"]["total"] for one in scores["slices"]) == 500
+        lowest = min(scores["slices"], key=lambda one: one["robust_accuracy"]["value"])
+        assert f"digit {lowest['value']}: the regularized model's weakest" in demo.first.stdout
+        for corruption in scores["corruptions"]:
+            accuracies = [point["accuracy"]["value"] for point in corruption["points"]]
+            assert accuracies[-1] < scores["accuracy"]["value"]
+            assert f"{100 * accuracies[-1]:.1f} [" in demo.first.stdout
+        assert len(scores["corruptions"]) == 3
+
     def test_the_blessing_obeys_both_evaluators(self, demo):
         blessings = [
             demo.outputs[node]["blessing"] for node in ("Evaluator", "RobustnessEvaluator")
