@@ -66,6 +66,7 @@ from nsl_tfx.configs.similarity_graph import (
     SimilarityGraphConfig,
     Symmetrize,
 )
+from nsl_tfx.configs.smoothing import SmoothingConfig
 from nsl_tfx.configs.training import (
     Direction,
     EarlyStoppingConfig,
@@ -125,6 +126,7 @@ __all__ = [
     "SelfLoops",
     "Similarity",
     "SimilarityGraphConfig",
+    "SmoothingConfig",
     "Strategy",
     "Symmetrize",
     "Task",

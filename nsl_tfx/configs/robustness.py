@@ -18,6 +18,7 @@ from nsl_tfx.configs.attack_suite import (
 from nsl_tfx.configs.base import MAX_SEED, Config, bounded, check_distinct
 from nsl_tfx.configs.corruption import SEVERITIES, CorruptionName, EditName
 from nsl_tfx.configs.norm import NormType
+from nsl_tfx.configs.smoothing import SmoothingConfig
 
 # Of the verdict's epsilon: what the curve shows where nothing else is asked for. Far enough for an
 # attack that works to leave no more than guessing.
@@ -46,6 +47,9 @@ class RobustnessConfig(Config):
         attacks: A preset, or the attacks themselves; their per-example union is what counts.
             Without a gradient attack among them the verdict is at best inconclusive.
         budget: How hard the attacks try; that of the preset when None.
+        bisections: Where more than 0, each example's smallest epsilon is searched for by so many
+            halvings of the range up to the largest epsilon, rather than read off the curve.
+        smoothing: Certifies the smoothed model, too: what no attack can mislead it about.
         corruptions: Accidents of the input whose effect is measured, too, at each severity.
         severities: Which severities of 1 to 5.
         edits: Changes of single features whose worst case is searched for, too.
@@ -97,6 +101,8 @@ class RobustnessConfig(Config):
     clip_value_max: Any = None
     attacks: tuple[AttackName, ...] | AttackPreset = AttackPreset.STANDARD
     budget: AttackBudget | None = None
+    bisections: int = bounded(0, ge=0, unit="halvings")
+    smoothing: SmoothingConfig | None = None
     corruptions: tuple[CorruptionName, ...] = ()
     severities: tuple[int, ...] = SEVERITIES
     edits: tuple[EditName, ...] = ()

@@ -17,6 +17,7 @@ from nsl_tfx.robustness.paired import compare_paired
 from nsl_tfx.robustness.records import RECORD, with_records
 from nsl_tfx.robustness.result import Comparison, ModelScores, RobustnessResult, Verdict
 from nsl_tfx.robustness.scores import score
+from nsl_tfx.robustness.slices import cut_slices
 from nsl_tfx.robustness.verdict import judge
 
 
@@ -110,6 +111,8 @@ def _read(
         config.slices,
     )
     check_examples(rows, config)
+    # What cannot be sliced is told now rather than when all is measured.
+    cut_slices(rows.columns)
     return rows
 
 

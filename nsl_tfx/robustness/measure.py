@@ -17,12 +17,13 @@ from nsl_tfx.robustness.data import Examples
 from nsl_tfx.robustness.faults import Faults
 from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError
 from nsl_tfx.robustness.outcomes import Flags, Outcomes
-from nsl_tfx.robustness.probes import FULL_RANGE, MORE_STEPS, NOT_MADE, PLANTED, Probes
+from nsl_tfx.robustness.probes import FULL_RANGE, MORE_STEPS, NOT_MADE, PLANTED, Probes, main_attack
+from nsl_tfx.robustness.radii import Nearest, certify_examples, search_nearest
 from nsl_tfx.robustness.reference import Reference
 from nsl_tfx.robustness.result import Fragile
 from nsl_tfx.robustness.runner import Attacked, GradientHealth, Runner, is_right
 from nsl_tfx.robustness.suite import CHEAP, GRADIENT_FREE, PlannedAttack, make_attack
-from nsl_tfx.robustness.threat import Threat
+from nsl_tfx.robustness.threat import Arrays, Threat
 
 MAX_FRAGILE = 8
 
@@ -84,6 +85,7 @@ class Measurement:
         state = _Progress(examples, rows, logits)
         health = self._gradient_health(examples)
         self._attack_all(state, health, on_step)
+        self._search_nearest(state, health, on_step)
         on_step(0.0, "faults of the input")
         neighbors = self._faults.change_neighbors(examples, logits.argmax(axis=1))
         return Outcomes(
@@ -109,6 +111,7 @@ class Measurement:
             edited=self._faults.edit(examples, state.correct),
             neighbors_correct=neighbors[0],
             neighbors_changed=neighbors[1],
+            certified_radius=self._certify(examples, on_step),
             fragile=state.most_fragile(),
             seconds={name.value: seconds for name, seconds in state.seconds.items()},
             queries=state.queries,
@@ -144,6 +147,27 @@ class Measurement:
                 misled |= self._attack(state, name, epsilon, told, decisive)
                 on_step(shares[name] * (1.0 if decisive else self._curve_share()), "")
             state.settle(epsilon, target, misled, larger=epsilon > self._config.epsilon)
+
+    def _search_nearest(
+        self, state: _Progress, health: dict[str, GradientHealth] | str, on_step: OnStep
+    ) -> None:
+        """Looks for points nearer than those at the measured epsilons, where that is asked for."""
+        name = main_attack(self._config)
+        if not self._config.bisections or name is None or not _has_gradients(health):
+            return
+        on_step(0.0, "smallest epsilons")
+        if state.correct.any():
+            planned = self._planned[name]
+            told = state.examples.take(state.correct)
+            found = search_nearest(self._few, planned, told, self._config)
+            state.note_nearest(name, found)
+            state.queries += len(told) * planned.attack.queries * (self._config.bisections + 1)
+
+    def _certify(self, examples: Examples, on_step: OnStep) -> NDArray[np.float64]:
+        if self._config.smoothing is None:
+            return np.full(len(examples), math.nan)
+        on_step(0.0, "certificates")
+        return certify_examples(self._runner, examples, self._config, self._config.smoothing)
 
     def _shares(self, names: list[AttackName]) -> dict[AttackName, float]:
         """Returns each attack's share of the work of an example, at the verdict's epsilon."""
@@ -269,6 +293,18 @@ class _Progress:
             kept[name][places] |= values
         self._keep_fragile(name, places, found, epsilon)
 
+    def note_nearest(self, name: AttackName, found: Nearest) -> None:
+        """Takes down the nearest points of the correct examples, where they are news."""
+        places = np.flatnonzero(self.correct)
+        nearer = found.epsilon < self.smallest[places]
+        self.smallest[places[nearer]] = found.epsilon[nearer]
+        order = np.argsort(np.where(nearer, found.epsilon, math.inf), kind="stable")
+        first = [i for i in order[:MAX_FRAGILE] if nearer[i]]
+        self.fragile += [
+            self._fragile(name, places[i], found.epsilon[i], found.logits[i], found.adversarial, i)
+            for i in first
+        ]
+
     def settle(self, epsilon: float, target: Flags, misled: Flags, larger: bool) -> None:
         """Takes down what all attacks of one epsilon together did to what they were told."""
         self.smallest[misled] = epsilon
@@ -290,19 +326,30 @@ class _Progress:
         fallen = np.flatnonzero(found.fooled)
         least_sure = fallen[np.argsort(self.margin[places[fallen]], kind="stable")][:MAX_FRAGILE]
         self.fragile += [
-            Fragile(
-                example_id=self.examples.ids[places[i]],
-                row=int(self.rows[places[i]]),
-                label=int(self.examples.labels[places[i]]),
-                prediction=int(found.logits[i].argmax()),
-                epsilon=epsilon,
-                attack=name.value,
-                original={k: self.examples.features[k][places[i]] for k in found.adversarial},
-                adversarial={k: v[i] for k, v in found.adversarial.items()},
-                margin=float(self.margin[places[i]]),
-            )
+            self._fragile(name, places[i], epsilon, found.logits[i], found.adversarial, i)
             for i in least_sure
         ]
+
+    def _fragile(
+        self,
+        name: AttackName,
+        place: int,
+        epsilon: float,
+        logits: NDArray[Any],
+        adversarial: Arrays,
+        i: int,
+    ) -> Fragile:
+        return Fragile(
+            example_id=self.examples.ids[place],
+            row=int(self.rows[place]),
+            label=int(self.examples.labels[place]),
+            prediction=int(logits.argmax()),
+            epsilon=float(epsilon),
+            attack=name.value,
+            original={k: self.examples.features[k][place] for k in adversarial},
+            adversarial={k: v[i] for k, v in adversarial.items()},
+            margin=float(self.margin[place]),
+        )
 
 
 def _has_gradients(health: dict[str, GradientHealth] | str) -> bool:

@@ -49,6 +49,8 @@ class Outcomes:
         edited: By kind of edit and how many features it may change, whether the model stays right.
         neighbors_correct: By change of the neighbors, whether the model is right after it.
         neighbors_changed: By change of the neighbors, whether it gives another class.
+        certified_radius: Within which the smoothed model is right for certain; NaN where it is
+            wrong or abstains, or no certificate was asked for.
         fragile: Examples that the smallest perturbations mislead.
         seconds: By attack, how long it took at the verdict's epsilon.
         queries: Calls of the model by all attacks, counted by example.
@@ -79,6 +81,7 @@ class Outcomes:
     edited: ByName
     neighbors_correct: ByName
     neighbors_changed: ByName
+    certified_radius: NDArray[np.float64]
     fragile: tuple[Fragile, ...]
     seconds: Mapping[str, float]
     queries: int

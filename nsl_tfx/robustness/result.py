@@ -117,6 +117,14 @@ class SeverityCurve:
 
 
 @dataclasses.dataclass(frozen=True)
+class CertifiedPoint:
+    """Share of examples about which no perturbation of an L2 norm misleads the smoothed model."""
+
+    radius: float
+    accuracy: Proportion
+
+
+@dataclasses.dataclass(frozen=True)
 class NeighborScore:
     """What a change of the neighbors in the graph does.
 
@@ -222,6 +230,7 @@ class ModelScores:
         slices: The accuracies by features' values.
         corruptions: The accuracy under each corruption.
         edits: The accuracy under the worst change of a few features, kind by kind.
+        certified: The smoothed model's certified accuracy over the radius, where it was asked for.
         neighbors: What changes of the neighbors do, where the model has neighbors among its inputs.
     """
 
@@ -236,6 +245,7 @@ class ModelScores:
     slices: tuple[SliceScore, ...] = ()
     corruptions: tuple[SeverityCurve, ...] = ()
     edits: tuple[SeverityCurve, ...] = ()
+    certified: tuple[CertifiedPoint, ...] = ()
     neighbors: tuple[NeighborScore, ...] = ()
 
 
@@ -378,6 +388,7 @@ def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
         "slices",
         "corruptions",
         "edits",
+        "certified",
         "neighbors",
     )
     found = {name: _plain(getattr(scores, name)) for name in names}

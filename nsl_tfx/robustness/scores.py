@@ -15,6 +15,7 @@ from nsl_tfx.robustness.outcomes import Flags, Outcomes
 from nsl_tfx.robustness.probes import FULL_RANGE, MORE_STEPS, NOT_MADE, PLANTED, main_attack
 from nsl_tfx.robustness.result import (
     AttackScore,
+    CertifiedPoint,
     Check,
     CurvePoint,
     ModelScores,
@@ -25,7 +26,11 @@ from nsl_tfx.robustness.result import (
     SeverityCurve,
 )
 from nsl_tfx.robustness.slices import score_slices
+from nsl_tfx.robustness.smoothing import largest_radius
 from nsl_tfx.robustness.suite import GRADIENT_FREE, make_attack
+
+# Radii at which the certified accuracy is told, in standard deviations of the noise.
+_RADII = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 
 def score(
@@ -65,6 +70,7 @@ def score(
         slices=score_slices(columns, rows.correct, robust, config.confidence) if columns else (),
         corruptions=_curves(outcomes.corrupted, share),
         edits=_curves(outcomes.edited, share),
+        certified=_certified(outcomes, config, share),
         neighbors=tuple(
             NeighborScore(name, share(right), share(outcomes.neighbors_changed[name]))
             for name, right in outcomes.neighbors_correct.items()
@@ -105,6 +111,18 @@ def _curves(
     return tuple(SeverityCurve(name, tuple(some)) for name, some in points.items())
 
 
+def _certified(
+    outcomes: Outcomes, config: RobustnessConfig, share: Callable[[Flags], Proportion]
+) -> tuple[CertifiedPoint, ...]:
+    """Returns the certified accuracy over the radius, as far as the number of draws allows."""
+    if config.smoothing is None:
+        return ()
+    largest = largest_radius(config.smoothing)
+    radii = [radius for k in _RADII if (radius := k * config.smoothing.sigma) <= largest]
+    # Comparisons with NaN are false.
+    return tuple(CertifiedPoint(r, share(outcomes.certified_radius >= r)) for r in radii)
+
+
 def make_checks(outcomes: Outcomes, config: RobustnessConfig) -> list[Check]:
     """Returns the checks, by their numbers."""
     invalid, lost = (
@@ -142,7 +160,7 @@ def _check_attacks(
     union = np.any([by_name[name] for name in gradient], axis=0)
     found = [
         checks.check_monotone(
-            outcomes.withstood > config.epsilon, outcomes.smallest_epsilon == config.epsilon
+            outcomes.withstood > config.epsilon, np.any(list(by_name.values()), axis=0)
         )
     ]
     fgsm, pgd, noise = AttackName.FGSM.value, AttackName.PGD.value, AttackName.NOISE.value

@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from scipy.stats import beta
 
 from nsl_tfx.attacks import Structure
+from nsl_tfx.configs import SmoothingConfig
 from nsl_tfx.lib import draws, norms
 
 ABSTAINED = -1
@@ -36,53 +37,58 @@ class Certificate:
 def certify(
     predict: Callable[[Structure], tf.Tensor],
     x: Structure,
-    sigma: float,
+    config: SmoothingConfig,
     seed: Any = (0, 0),
-    *,
-    selection: int = 100,
-    samples: int = 1000,
-    alpha: float = 0.001,
 ) -> Certificate:
     """Certifies the smoothed model: the class that the model gives most often under Gaussian noise.
 
     Cohen et al. 2019, "Certified adversarial robustness via randomized smoothing", algorithm
     CERTIFY: some draws choose the class, others bound its probability `p` from below, and the
     radius is `sigma * Phi^-1(p)` (theorem 1). It holds for the smoothed model, not for the model
-    itself, and is 0 where `p` is not above one half. `samples` limits it: even where all agree,
-    `p` is `alpha**(1 / samples)`, and so the radius at most 2.46 sigma with the defaults, and 3.8
-    with the paper's 100,000.
+    itself, and is 0 where `p` is not above one half. `samples` limits it; see `largest_radius`.
 
     Args:
         predict: From features to logits `[batch, classes]`; called in a graph, with batches as
             large as `x`. Logits that are not finite speak for no class.
         x: Float features, name to `[batch, ...]`; the L2 norm is over all of them together.
-        sigma: The noise's standard deviation, in units of the input feature.
+        config: The noise, and how often it is drawn.
         seed: Two integers that fix the noise, or two for each row, `[batch, 2]`: a row's
             certificate then does not depend on the batch.
-        selection: Draws that choose the class.
-        samples: Draws that bound its probability.
-        alpha: Probability, for each row, that its certificate is wrong.
-
-    Raises:
-        ValueError: `sigma` or a number of draws is not positive, or `alpha` not within (0, 1).
 
     Example:
         >>> x = {"a": tf.constant([[1.0], [0.0]])}
-        >>> found = certify(lambda x: tf.concat([x["a"], -x["a"]], axis=1), x, sigma=0.5)
+        >>> config = SmoothingConfig(sigma=0.5)
+        >>> found = certify(lambda x: tf.concat([x["a"], -x["a"]], axis=1), x, config)
         >>> found.classes.tolist()
         [0, -1]
         >>> bool(0.8 < found.radius[0] <= 1.0)
         True
     """
-    _check(sigma, selection, samples, alpha)
 
     @tf.function(autograph=False)
     def count(x: Structure, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # Independent draws, or the class would be chosen to fit the noise.
-        chosen = count_classes(predict, x, sigma, draws.fold_in(seed, 0), selection)
-        return chosen, count_classes(predict, x, sigma, draws.fold_in(seed, 1), samples)
+        return count_twice(predict, x, config, seed)
 
     chosen, counted = (found.numpy() for found in count(x, tf.convert_to_tensor(seed, tf.int32)))
+    return conclude(chosen, counted, config)
+
+
+def count_twice(
+    predict: Callable[[Structure], tf.Tensor], x: Structure, config: SmoothingConfig, seed: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Counts classes under noise to choose one, and again to bound how likely it is.
+
+    Independent draws, or the class would be chosen to fit the noise. Each `[batch, classes]`.
+    """
+    chosen = count_classes(predict, x, config.sigma, draws.fold_in(seed, 0), config.selection)
+    return chosen, count_classes(predict, x, config.sigma, draws.fold_in(seed, 1), config.samples)
+
+
+def conclude(
+    chosen: NDArray[np.int32], counted: NDArray[np.int32], config: SmoothingConfig
+) -> Certificate:
+    """Returns what counts of classes, each `[rows, classes]`, prove; see `count_twice`."""
+    sigma, samples, alpha = config.sigma, config.samples, config.alpha
     classes = chosen.argmax(axis=1)
     hits = counted[np.arange(len(classes)), classes]
     lowest = binomial_lower_bound(hits, samples, alpha)
@@ -91,6 +97,18 @@ def certify(
         np.where(sure, classes, ABSTAINED),
         np.where(sure, sigma * ndtri(np.where(sure, lowest, 0.5)), 0.0),
     )
+
+
+def largest_radius(config: SmoothingConfig) -> float:
+    """Returns the radius that is certified where all draws agree.
+
+    Example:
+        >>> round(largest_radius(SmoothingConfig(sigma=1.0)), 2)
+        2.46
+        >>> round(largest_radius(SmoothingConfig(sigma=1.0, samples=100_000)), 2)
+        3.81
+    """
+    return float(config.sigma * ndtri(config.alpha ** (1 / config.samples)))
 
 
 def count_classes(
@@ -142,15 +160,3 @@ def binomial_lower_bound(hits: ArrayLike, total: int, alpha: float) -> NDArray[n
     # The distribution does not exist at 0 hits, where the bound is 0.
     found = beta.ppf(alpha, np.maximum(hits, 1), total - hits + 1)
     return np.asarray(np.where(hits > 0, found, 0.0))
-
-
-def _check(sigma: float, selection: int, samples: int, alpha: float) -> None:
-    if not 0 < sigma < float("inf"):
-        raise ValueError(f"Expected sigma > 0 (input units), finite. Received: sigma={sigma}.")
-    if selection < 1 or samples < 1:
-        raise ValueError(
-            "Expected selection >= 1 and samples >= 1 (draws). "
-            f"Received: selection={selection}, samples={samples}."
-        )
-    if not 0 < alpha < 1:
-        raise ValueError(f"Expected 0 < alpha < 1 (probability). Received: alpha={alpha}.")

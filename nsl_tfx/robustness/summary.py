@@ -66,6 +66,8 @@ def tables_of(result: RobustnessResult) -> list[Table]:
     ):
         if curves:
             tables.append(_severities(title, curves))
+    if scores.certified:
+        tables.append(_certified(scores))
     if scores.neighbors:
         tables.append(_neighbors(scores))
     return tables
@@ -103,6 +105,13 @@ def _attacks(scores: ModelScores) -> Table:
     )
     header = ("attack", "told", "misled", "left right", "interval", "queries", "seconds")
     return Table("Attacks at the verdict's epsilon, in their order", header, rows)
+
+
+def _certified(scores: ModelScores) -> Table:
+    rows = tuple((f"{p.radius:g}", *_shares(p.accuracy)) for p in scores.certified)
+    return Table(
+        "Certified accuracy of the smoothed model", ("L2 radius", "right", "interval"), rows
+    )
 
 
 def _slices(scores: ModelScores) -> Table:

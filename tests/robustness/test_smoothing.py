@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.stats import binomtest, norm
 
+from nsl_tfx.configs import SmoothingConfig
 from nsl_tfx.robustness.smoothing import (
     ABSTAINED,
     binomial_lower_bound,
@@ -21,6 +22,7 @@ X = {
 A, B = RNG.normal(size=3).astype(np.float32), RNG.normal(size=(2, 1)).astype(np.float32)
 SEEDS = RNG.integers(-(2**31), 2**31, (ROWS, 2), dtype=np.int32)
 SIGMA = 0.5
+CONFIG = SmoothingConfig(sigma=SIGMA)
 
 
 def predict(x):
@@ -34,7 +36,7 @@ def signed_distance():
 
 
 def test_radii_are_below_the_exact_ones_and_close():
-    found = certify(predict, X, SIGMA, SEEDS, samples=10_000)
+    found = certify(predict, X, SmoothingConfig(sigma=SIGMA, samples=10_000), SEEDS)
     distance = signed_distance()
     certified = found.classes != ABSTAINED
     assert certified.mean() > 0.7
@@ -68,14 +70,14 @@ def test_the_bound_is_the_one_of_the_binomial_test(total, alpha):
 
 def test_a_row_does_not_depend_on_the_batch():
     some = np.array([30, 2, 11])
-    part = certify(predict, {k: tf.gather(v, some) for k, v in X.items()}, SIGMA, SEEDS[some])
-    whole = certify(predict, X, SIGMA, SEEDS)
+    part = certify(predict, {k: tf.gather(v, some) for k, v in X.items()}, CONFIG, SEEDS[some])
+    whole = certify(predict, X, CONFIG, SEEDS)
     np.testing.assert_array_equal(part.classes, whole.classes[some])
     np.testing.assert_array_equal(part.radius, whole.radius[some])
 
 
 def test_logits_that_are_not_finite_certify_nothing():
-    found = certify(lambda x: predict(x) * np.nan, X, SIGMA, SEEDS, samples=20)
+    found = certify(lambda x: predict(x) * np.nan, X, CONFIG.replace(samples=20), SEEDS)
     assert np.all(found.classes == ABSTAINED)
     assert np.all(found.radius == 0)
 
@@ -92,8 +94,10 @@ def test_logits_that_are_not_finite_certify_nothing():
     ids=lambda changes: next(iter(changes)),
 )
 def test_each_setting_changes_the_result(changes):
-    plain = {"sigma": SIGMA, "seed": SEEDS, "samples": 200}
-    first, second = (certify(predict, X, **settings) for settings in (plain, plain | changes))
+    plain = CONFIG.replace(samples=200)
+    first = certify(predict, X, plain, SEEDS)
+    seed = changes.pop("seed", SEEDS)
+    second = certify(predict, X, plain.replace(**changes), seed)
     assert np.any(first.radius != second.radius)
 
 
@@ -103,9 +107,9 @@ def test_each_setting_changes_the_result(changes):
         ({"sigma": 0.0}, "sigma > 0.*sigma=0.0"),
         ({"selection": 0}, "selection >= 1.*selection=0"),
         ({"samples": 0}, "samples >= 1.*samples=0"),
-        ({"alpha": 1.0}, "alpha < 1.*alpha=1.0"),
+        ({"alpha": 1.0}, "alpha > 0 and < 1.*alpha=1.0"),
     ],
 )
 def test_a_wrong_setting_is_named(settings, message):
     with pytest.raises(ValueError, match=message):
-        certify(predict, X, **{"sigma": SIGMA, **settings})
+        CONFIG.replace(**settings)
