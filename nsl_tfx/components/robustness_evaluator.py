@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.dsl.io import fileio
+from tfx.orchestration import data_types
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import path_utils
@@ -147,7 +148,7 @@ class RobustnessEvaluator(base_beam_component.BaseBeamComponent):
         self,
         examples: types.BaseChannel,
         model: types.BaseChannel,
-        config: RobustnessConfig,
+        config: RobustnessConfig | data_types.RuntimeParameter,
         schema: types.BaseChannel,
         baseline_model: types.BaseChannel | None = None,
         model_blessing: types.BaseChannel | None = None,
@@ -157,25 +158,33 @@ class RobustnessEvaluator(base_beam_component.BaseBeamComponent):
         Args:
             examples: Labelled `Examples` that the model was not trained on.
             model: A `Model` whose SavedModel has a signature `raw_features`.
-            config: The threat model and the thresholds.
+            config: The threat model and the thresholds; or, where each run shall choose them, a
+                RuntimeParameter of text, which holds `RobustnessConfig.to_json()`.
             schema: Describes the examples.
             baseline_model: A `Model` to compare with. A channel that holds none yet is allowed.
             model_blessing: A `ModelBlessing` of the same model that must hold, too.
 
         Raises:
             TypeError: `config` is no RobustnessConfig.
-            ValueError: A threshold compares with a baseline, and there is none.
+            ValueError: A threshold compares with a baseline, and there is none; or a parameter's
+                default is no RobustnessConfig as JSON.
 
         Warns:
             UserWarning: `config` sets no threshold.
         """
-        check_config(config, RobustnessConfig)
-        if config.needs_baseline and baseline_model is None:
+        known: RobustnessConfig | None
+        if isinstance(config, data_types.RuntimeParameter):
+            known = None if config.default is None else RobustnessConfig.from_json(config.default)
+        else:
+            check_config(config, RobustnessConfig)
+            known = config
+        if known is not None and known.needs_baseline and baseline_model is None:
             raise ValueError(
                 "Expected baseline_model for RobustnessConfig.max_accuracy_drop and "
                 "min_robust_gain. Received: None; connect a model, or leave those thresholds unset."
             )
-        _warn_without_threshold(config)
+        if known is not None:
+            _warn_without_threshold(known)
         super().__init__(
             spec=RobustnessEvaluatorSpec(
                 **settings_of(config),

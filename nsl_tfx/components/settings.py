@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types.component_spec import ExecutionParameter
 
 from nsl_tfx.configs.base import Config
@@ -19,9 +20,10 @@ PARAMETERS = {
 """What every component's spec declares."""
 
 
-def settings_of(config: Config) -> dict[str, str]:
-    """Returns the values of `PARAMETERS`."""
-    return {"config": config.to_json(), "code": code_fingerprint()}
+def settings_of(config: Config | RuntimeParameter) -> dict[str, str | RuntimeParameter]:
+    """Returns the values of `PARAMETERS`; a RuntimeParameter brings a config's JSON by itself."""
+    value = config if isinstance(config, RuntimeParameter) else config.to_json()
+    return {"config": value, "code": code_fingerprint()}
 
 
 def check_config(config: Any, expected: type[Config]) -> None:

@@ -212,6 +212,46 @@ def test_an_evaluator_with_any_threshold_is_silent(artifacts, threshold):
         )
 
 
+@pytest.fixture
+def evaluator_of_each_run(artifacts):
+    """Makes a RobustnessEvaluator whose config is a parameter of the run."""
+    from tfx.orchestration.data_types import RuntimeParameter
+    from tfx.types import Channel
+
+    from nsl_tfx.components import RobustnessEvaluator
+
+    channels = {
+        argument: Channel(type=type(artifacts.empty(kind, argument)))
+        for argument, kind in COMPONENTS["RobustnessEvaluator"][1].items()
+    }
+
+    def make(default):
+        parameter = RuntimeParameter(name="gate", ptype=str, default=default)
+        return parameter, RobustnessEvaluator(config=parameter, **channels)
+
+    return make
+
+
+@pytest.mark.parametrize("default", [None, ROBUSTNESS.to_json()])
+def test_an_evaluators_config_may_come_with_each_run(evaluator_of_each_run, default):
+    parameter, component = evaluator_of_each_run(default)
+    assert component.exec_properties["config"] is parameter
+    assert component.exec_properties["code"] == code_fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("default", "error", "message"),
+    [
+        ("fast", ValueError, "Expected RobustnessConfig as a JSON object"),
+        ('{"epsilon": 0.1}', TypeError, "features"),
+        (ROBUSTNESS.replace(min_robust_gain=0.0).to_json(), ValueError, "Expected baseline_model"),
+    ],
+)
+def test_the_default_of_a_run_is_checked_at_once(evaluator_of_each_run, default, error, message):
+    with pytest.raises(error, match=message):
+        evaluator_of_each_run(default)
+
+
 def test_custom_properties_are_set_by_their_type(artifacts):
     import numpy as np
 

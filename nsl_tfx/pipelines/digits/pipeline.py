@@ -99,7 +99,11 @@ def create_pipeline(root: str, data_root: str, seed: int = 0) -> tfx.dsl.Pipelin
             epsilon=EPSILON,
             curve=(0.025, 0.05, 0.15, 0.2, 0.3),
             attacks=nsl.configs.AttackPreset.STANDARD,
-            corruptions=("gaussian_noise", "occlusion", "shift"),
+            corruptions=(
+                nsl.configs.CorruptionName.GAUSSIAN_NOISE,
+                nsl.configs.CorruptionName.OCCLUSION,
+                nsl.configs.CorruptionName.SHIFT,
+            ),
             slices=("label",),
             clip_value_min=0.0,
             clip_value_max=1.0,
