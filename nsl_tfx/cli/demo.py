@@ -52,8 +52,8 @@ def demo(root: str, seed: int, verbose: bool) -> None:
     """Run the whole pipeline on real handwritten digits.
 
     Two models learn from 1,000 images of which 100 have a label: a plain one, and one that also
-    learns from similar images and from adversarial ones. Both are then attacked. A second run
-    reuses what the first one finished.
+    learns from similar images and from adversarial ones. Both are then attacked, and
+    shown damaged images. A second run reuses what the first one finished.
     """
     # What follows costs seconds of imports, which neither --help nor --version should pay.
     from nsl_tfx.console import library_output_to
