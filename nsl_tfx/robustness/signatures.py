@@ -19,6 +19,9 @@ _CLASSES = ("classes", "class_ids", "labels", "predictions")
 # Where several signatures serve as well.
 _USUAL = ("serving_default", "serve")
 
+# Of a table's columns so many tell which signature it is.
+_TOLD = 6
+
 _EXPORT = (
     f'export the model with a signature "{SIGNATURE}" from dense features by name to '
     f'{{"{LOGITS}": [batch, classes]}}; nsl_tfx.trainer.run_fn does, and so does '
@@ -73,6 +76,7 @@ def choose_signature(signatures: Mapping[str, Any], features: tuple[str, ...] = 
     found = [choice for name in names for choice in _choices(name, signatures[name], features)]
     if not found:
         _check_names(signatures, names, features)
+        _check_single(signatures, names, features)
         raise UnusableModelError(
             f'The model has no signature "{SIGNATURE}", nor another one that takes '
             f"{', '.join(features) or 'dense float features'} or serialized tf.Examples and gives "
@@ -95,9 +99,32 @@ def _check_names(
             )
 
 
+def _check_single(
+    signatures: Mapping[str, Any], names: list[str], features: tuple[str, ...]
+) -> None:
+    """Says what a model of two classes lacks that tells one number, as most do."""
+    for name in names:
+        outputs = signatures[name].structured_outputs
+        single = [
+            output
+            for output, spec in (outputs.items() if isinstance(outputs, Mapping) else ())
+            if spec.dtype.is_floating and spec.shape.rank == 2 and spec.shape[1] == 1
+        ]
+        if len(single) == 1 and _match(inputs_of(signatures[name]), features) is not None:
+            raise UnusableModelError(
+                f'The signature "{name}" gives one number an example, "{single[0]}", and does not '
+                "say whether it is a probability or a logit. With z, the last layer's value from "
+                'before any sigmoid, export {"logits": tf.concat([tf.zeros_like(z), z], axis=1)} '
+                f'as a signature "{SIGNATURE}"; or pass the Keras model itself to '
+                "nsl_tfx.robustness.evaluate, which does so."
+            )
+
+
 def inputs_of(signature: Any) -> dict[str, tf.TensorSpec]:
-    """Returns a signature's inputs by the names of their arguments."""
-    return dict(signature.structured_input_signature[1])
+    """Returns a signature's inputs by the names of their arguments, in the order of these."""
+    # A SavedModel does not keep their order: each load tells another, and what is drawn for a row
+    # depends on the order of its features.
+    return dict(sorted(signature.structured_input_signature[1].items()))
 
 
 def check_logits(outputs: Any, what: str) -> None:
@@ -196,10 +223,15 @@ def _describe(signatures: Mapping[str, Any]) -> str:
     found = []
     for name in sorted(signatures):
         outputs = signatures[name].structured_outputs
-        inputs = ", ".join(_text(*one) for one in sorted(inputs_of(signatures[name]).items()))
-        given = sorted(outputs.items()) if isinstance(outputs, Mapping) else []
-        found.append(f'"{name}" from {inputs} to {", ".join(_text(*one) for one in given)}')
+        given = outputs if isinstance(outputs, Mapping) else {}
+        found.append(f'"{name}" from {_list(inputs_of(signatures[name]))} to {_list(given)}')
     return "; ".join(found) or "none"
+
+
+def _list(specs: Mapping[str, tf.TensorSpec]) -> str:
+    told = [_text(*one) for one in sorted(specs.items())]
+    more = len(told) - _TOLD
+    return ", ".join(told[:_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def _text(name: str, spec: tf.TensorSpec) -> str:

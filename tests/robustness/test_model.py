@@ -220,16 +220,40 @@ def test_further_inputs_are_taken_as_they_are(save):
     ("function", "inputs", "features"),
     [
         (lambda x: {"a": x, "b": x}, X, ("x",)),
-        (lambda x: {"a": x[:, :1]}, X, ("x",)),
+        (lambda x: {"a": x[:, :1], "b": x[:, 1:2]}, X, ("x",)),
         (lambda x: {"a": tf.as_string(x)}, X, ("x",)),
         (lambda more: {"a": tf.cast(more, tf.float32)}, MORE, ("x",)),
     ],
-    ids=["two outputs", "one score", "text", "integers"],
+    ids=["two outputs", "two single scores", "text", "integers"],
 )
 def test_where_nothing_fits_all_signatures_are_told(save, function, inputs, features):
     words = rf'nor another one that takes {", ".join(features)}.*found: "serve" from {inputs.name} '
     with pytest.raises(UnusableModelError, match=words):
         load_model(save(serve=(function, inputs)), features)
+
+
+@pytest.mark.parametrize("function", [lambda x: x, tf.nn.sigmoid], ids=["logit", "probability"])
+def test_a_model_of_one_number_is_told_how_to_give_two(save, function):
+    path = save(serve=(lambda x: {"output_0": function(x[:, :1])}, X))
+    words = r'"serve" gives one number an example, "output_0".*tf\.zeros_like\(z\)'
+    for features in [("x",), ()]:
+        with pytest.raises(UnusableModelError, match=words):
+            load_model(path, features)
+
+
+WIDE = [tf.TensorSpec([None, 2], tf.float32, name=name) for name in "hbfdgace"]
+
+
+def test_inputs_come_in_the_same_order_each_time(save):
+    """What is drawn for a row depends on the order of its features."""
+    path = save(serve=(lambda h, b, f, d, g, a, c, e: {"o": h + b + f + d + g + a + c + e}, *WIDE))
+    assert list(load_model(path).inputs) == list("abcdefgh")
+
+
+def test_of_many_inputs_a_few_are_told(save):
+    path = save(serve=(lambda h, b, f, d, g, a, c, e: {"o": tf.as_string(h)}, *WIDE))
+    with pytest.raises(UnusableModelError, match=r"f \(float32 \[batch, 2\]\) and 2 more to o "):
+        load_model(path)
 
 
 def test_features_that_are_no_inputs_are_named(save):
