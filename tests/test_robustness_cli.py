@@ -76,6 +76,8 @@ def folder(tmp_path_factory):
     save_model(path / "worse", lambda x: to_logits(-x), dense)
     save_model(path / "records", of_records, ([None], "string", "examples"))
     save_model(path / "two", lambda x: {"a": x, "b": x}, dense)
+    more = ([None, 2], "float32", "more")
+    save_model(path / "wide", lambda u, more: to_logits(u + more), (*dense[:2], "u"), more)
     write_examples(path / "a.tfr", range(20))
     write_examples(path / "b.tfr.gz", range(20, COUNT))
     write_examples(path / "unlabelled.tfr", skip=["label"])
@@ -86,6 +88,7 @@ def folder(tmp_path_factory):
     write_examples(path / "large_label.tfr", label=LABEL + 7)
     np.savez(path / "arrays.npz", x=X, label=LABEL, group=GROUP)
     np.savez(path / "other.npz", image=X, y=LABEL)
+    np.savez(path / "several.npz", a=X, b=X, label=LABEL)
     np.savez(path / "objects.npz", x=np.array([{}], object), label=LABEL)
     np.save(path / "single.npy", X)
     (path / "single.npy").rename(path / "single.npz")
@@ -153,15 +156,34 @@ def test_a_single_input_is_told_by_the_users_name():
     assert found["model"]["robust_accuracy"]["count"] == ROBUST
 
 
+def test_the_only_floats_are_what_the_only_input_takes():
+    found = measure("model", "other.npz", *QUICK, "--label=y")
+    assert found["config"]["features"] == ["image"]
+    assert found["model"]["robust_accuracy"]["count"] == ROBUST
+
+
 def test_options_override_the_file_of_the_config(tmp_path):
     config = RobustnessConfig(
         features=("x",), label_feature="label", epsilon=0.9, attacks=("fgsm",), seed=3, curve=()
     )
     path = tmp_path / "config.json"
-    path.write_text(config.to_json())
+    # With the mark of its encoding that some editors begin a file with.
+    path.write_text(config.to_json(), encoding="utf-8-sig")
     found = measure("model", "arrays.npz", f"--config={path}", "--epsilon=0.25", "--confidence=0.9")
     assert RobustnessConfig.from_dict(found["config"]) == config.replace(
         epsilon=0.25, confidence=0.9
+    )
+
+
+def test_the_smallest_epsilon_and_certified_radii_are_measured():
+    found = measure("model", "arrays.npz", *QUICK, "--bisections=6", "--smoothing=0.1")
+    config = found["config"]
+    assert (config["bisections"], config["smoothing"]["sigma"]) == (6, 0.1)
+    assert found["model"]["certified"]
+    # The boundary is `x[0] = 0`, and the curve ends at 0.25.
+    expected = np.quantile(np.abs(X[:, 0]), 0.1, method="lower")
+    assert found["model"]["smallest_epsilon_quantiles"]["0.1"] == pytest.approx(
+        expected, abs=0.25 / 2**6
     )
 
 
@@ -189,6 +211,7 @@ def test_output_holds_what_was_printed(tmp_path):
         (["model", "arrays.npz"], "Missing option '--epsilon'"),
         (["model", "arrays.npz", "--epsilon=-1"], "Expected --epsilon > 0"),
         (["model", "arrays.npz", "--epsilon=x"], "'x' is not a valid float"),
+        (["model", "arrays.npz", *QUICK, "--smoothing=0"], "sigma > 0 (input units)"),
         (["model", "arrays.npz", *QUICK, "--norm=l3"], "'l3' is not one of"),
         (["model", "arrays.npz", *QUICK, "--curve=a"], "Expected numbers with commas"),
         (["model", "arrays.npz", "--epsilon=1", "--attacks=strong"], "strong"),
@@ -206,7 +229,13 @@ def test_output_holds_what_was_printed(tmp_path):
         (["model", "damaged.npz", *QUICK], "to hold arrays"),
         (["model", "single.npz", *QUICK], "a single array without a name"),
         (["model", "objects.npz", *QUICK], "to hold arrays"),
-        (["model", "other.npz", *QUICK], "without x, label; they have image, y"),
+        (["model", "other.npz", *QUICK], "without label; they have image, y"),
+        (
+            ["model", "several.npz", *QUICK],
+            "what the model's only input 'x' takes, since the examples have no feature of that "
+            "name. Received: none. several.npz has floats in: a, b.",
+        ),
+        (["model", "a.tfr", *QUICK, "--features=x", "--baseline=wide"], "--baseline 'wide': Exp"),
         (["model", "a.tfr", *QUICK, "--label=y"], "without y; they have group, label, x"),
         (["model", "a.tfr", *QUICK, "--label=group"], "Expected an integer label"),
         (["model", "float_label.tfr", *QUICK], "Expected an integer label"),

@@ -65,6 +65,11 @@ def _numbers(context: click.Context, option: click.Parameter, value: str | None)
         ) from None
 
 
+def _smoothing(context: click.Context, option: click.Parameter, value: float | None) -> Any:
+    del context, option
+    return None if value is None else {"sigma": value}
+
+
 def _setting(flag: str, name: str, help_text: str, **settings: Any) -> Callable[[_Function], Any]:
     """Returns an option for a field of RobustnessConfig; one that is not given changes nothing."""
     default = _DEFAULTS[name]
@@ -120,6 +125,20 @@ def _names(kind: type[Choice]) -> str:
     "Further epsilons to measure at, with commas.",
     callback=_numbers,
     metavar="NUMBERS",
+)
+@_setting(
+    "--bisections",
+    "bisections",
+    "Halvings by which each example's smallest epsilon is searched for.",
+    type=int,
+)
+@_setting(
+    "--smoothing",
+    "smoothing",
+    "Certify the model smoothed by noise of this standard deviation, too.",
+    callback=_smoothing,
+    metavar="SIGMA",
+    type=float,
 )
 @_setting(
     "--slices",
@@ -241,7 +260,8 @@ def evaluate(
 def _read_config(path: str | None) -> dict[str, Any]:
     if path is None:
         return {}
-    with open(path, encoding="utf-8") as file:
+    # Some editors begin a file with a mark of its encoding.
+    with open(path, encoding="utf-8-sig") as file:
         text = file.read()
     try:
         found = json.loads(text)
@@ -301,6 +321,9 @@ def _evaluate(
         inputs = dict(getattr(tested, "inputs", {}))
         if "features" not in settings:
             settings["features"] = _float_inputs(tested, files, settings["label_feature"])
+            if not {*settings["features"]} <= {*inputs}:
+                tested = _load_model(model, "MODEL", settings["features"])
+                inputs = dict(tested.inputs)
         config = RobustnessConfig(**settings)
         reference = None
         if baseline is not None:
@@ -327,11 +350,13 @@ def _load_model(path: str, argument: str, features: tuple[str, ...]) -> Any:
         if not features:
             raise
         return path
+    except ValueError as error:
+        raise ValueError(f"{argument} {path!r}: {error}") from None
 
 
 def _float_inputs(model: Any, files: list[str], label: str) -> tuple[str, ...]:
     from nsl_tfx.robustness.records import RECORD
-    from nsl_tfx.tools.example_batches import float_features
+    from nsl_tfx.tools.example_batches import feature_names, float_features
 
     if RECORD in model.inputs:
         found = ", ".join(float_features(files[0])) or "none"
@@ -340,9 +365,20 @@ def _float_inputs(model: Any, files: list[str], label: str) -> tuple[str, ...]:
             "not say which features it reads. Received: none. The examples have floats in: "
             f"{found}."
         )
-    return tuple(
+    names = tuple(
         name for name, spec in model.inputs.items() if spec.dtype.is_floating and name != label
     )
+    if len(model.inputs) > 1 or {*names} <= {*feature_names(files[0])}:
+        return names
+    # Keras calls the input of a Sequential "keras_tensor", and no file does.
+    others = [name for name in float_features(files[0]) if name != label]
+    if len(others) > 1:
+        raise ValueError(
+            f"Expected --features to name what the model's only input {names[0]!r} takes, since "
+            f"the examples have no feature of that name. Received: none. {files[0]} has floats in: "
+            f"{', '.join(others)}."
+        )
+    return tuple(others) or names
 
 
 def _print(result: RobustnessResult, as_json: bool) -> None:

@@ -78,6 +78,15 @@ def float_features(file: str) -> list[str]:
     return []
 
 
+def feature_names(file: str) -> list[str]:
+    """Returns which features the first example of a file has; none where it has no example."""
+    if file.endswith(_ARRAYS):
+        return list(_open_arrays(file).files)
+    for block in read_record_blocks(file, max_records=1):
+        return sorted(_kinds(block))
+    return []
+
+
 def _spec_of(
     block: RecordBlock, names: list[str], inputs: Mapping[str, tf.TensorSpec], label: str
 ) -> dict[str, Any]:
