@@ -58,10 +58,10 @@ class Target:
 def ours(name: str, target: Target, settings: Settings) -> Call:
     """Attacks as `nsl_tfx.robustness.evaluate` does, its second look at what came back included."""
     from nsl_tfx.configs import AttackBudget, RobustnessConfig
+    from nsl_tfx.robustness.attacking.runner import Runner
+    from nsl_tfx.robustness.attacking.suite import make_attack
+    from nsl_tfx.robustness.attacking.threat import Threat
     from nsl_tfx.robustness.data import collect
-    from nsl_tfx.robustness.runner import Runner
-    from nsl_tfx.robustness.suite import make_attack
-    from nsl_tfx.robustness.threat import Threat
 
     config = RobustnessConfig(
         features=(FEATURE,),

@@ -39,7 +39,7 @@ def measure(*arguments, code=0):
 
 
 def write_examples(path, rows=range(COUNT), skip=(), label=LABEL):
-    from nsl_tfx.robustness.records import serialize_rows
+    from nsl_tfx.robustness.models.records import serialize_rows
 
     columns = {"x": X, "label": label, "group": GROUP}
     chosen = {name: value[list(rows)] for name, value in columns.items() if name not in skip}

@@ -249,7 +249,7 @@ def evaluate(
         # First, since a disk may be full.
         _print(result, as_json)
         if output is not None:
-            from nsl_tfx.robustness.files import save
+            from nsl_tfx.robustness.reporting.files import save
 
             save(result, output)
             if not as_json:
@@ -296,7 +296,7 @@ def _load_quietly() -> None:
     load(
         "nsl_tfx.io.arrow_start",
         "nsl_tfx.robustness",
-        "nsl_tfx.robustness.files",
+        "nsl_tfx.robustness.reporting.files",
         "nsl_tfx.tools.embeddings",
         "nsl_tfx.tools.example_batches",
         quietly=True,
@@ -355,7 +355,7 @@ def _load_model(path: str, argument: str, features: tuple[str, ...]) -> Any:
 
 
 def _float_inputs(model: Any, files: list[str], label: str) -> tuple[str, ...]:
-    from nsl_tfx.robustness.records import RECORD
+    from nsl_tfx.robustness.models.records import RECORD
     from nsl_tfx.tools.example_batches import feature_names, float_features
 
     if RECORD in model.inputs:
@@ -382,7 +382,7 @@ def _float_inputs(model: Any, files: list[str], label: str) -> tuple[str, ...]:
 
 
 def _print(result: RobustnessResult, as_json: bool) -> None:
-    from nsl_tfx.robustness.summary import summarize
+    from nsl_tfx.robustness.reporting.summary import summarize
 
     if as_json:
         click.echo(result.to_json(), nl=False)

@@ -15,7 +15,7 @@ from nsl_tfx.components.reading import check_splits, split_names
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.io import parsing_spec, read_records
 from nsl_tfx.robustness.data import NO_LABEL
-from nsl_tfx.robustness.records import RECORD
+from nsl_tfx.robustness.models.records import RECORD
 
 # What tells that an example lacks a feature to slice by.
 _ABSENT = {

@@ -24,9 +24,9 @@ from nsl_tfx.components.settings import (
 )
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.io import read_schema, staged, storage
-from nsl_tfx.robustness.beam import BeamMeasure
 from nsl_tfx.robustness.evaluation import evaluate
-from nsl_tfx.robustness.files import save
+from nsl_tfx.robustness.measuring.beam import BeamMeasure
+from nsl_tfx.robustness.reporting.files import save
 from nsl_tfx.robustness.result import RobustnessResult, Verdict
 
 # What Evaluator writes and Pusher reads.

@@ -1,8 +1,8 @@
 """Accuracy under attack, whether its measurement can be trusted, and what follows for a model."""
 
 from nsl_tfx.robustness.evaluation import evaluate
-from nsl_tfx.robustness.keras_model import from_keras
-from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError, load_model
+from nsl_tfx.robustness.models.keras_model import from_keras
+from nsl_tfx.robustness.models.model import ModelUnderTest, UnusableModelError, load_model
 from nsl_tfx.robustness.paired import PairedDifference, compare_paired, mcnemar_exact
 from nsl_tfx.robustness.result import (
     AttackScore,

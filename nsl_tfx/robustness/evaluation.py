@@ -8,17 +8,17 @@ import tensorflow as tf
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.data import Batches, Examples, check_examples, collect
-from nsl_tfx.robustness.faults import check_faults
-from nsl_tfx.robustness.loading import AnyModel, as_model
-from nsl_tfx.robustness.local import Loaded, Measure, OnProgress, measure_here
-from nsl_tfx.robustness.model import ModelUnderTest, UnusableModelError
+from nsl_tfx.robustness.faults.effects import check_faults
+from nsl_tfx.robustness.judging.scores import score
+from nsl_tfx.robustness.judging.slices import cut_slices
+from nsl_tfx.robustness.judging.verdict import judge
+from nsl_tfx.robustness.measuring.local import Loaded, Measure, OnProgress, measure_here
+from nsl_tfx.robustness.models.loading import AnyModel, as_model
+from nsl_tfx.robustness.models.model import ModelUnderTest, UnusableModelError
+from nsl_tfx.robustness.models.records import RECORD, with_records
 from nsl_tfx.robustness.outcomes import Outcomes
 from nsl_tfx.robustness.paired import compare_paired
-from nsl_tfx.robustness.records import RECORD, with_records
 from nsl_tfx.robustness.result import Comparison, ModelScores, RobustnessResult, Verdict
-from nsl_tfx.robustness.scores import score
-from nsl_tfx.robustness.slices import cut_slices
-from nsl_tfx.robustness.verdict import judge
 
 
 def evaluate(
@@ -42,7 +42,7 @@ def evaluate(
         baseline: Another model, to compare with on the same examples.
         progress: Is told the share of the work that is done, and what is being done.
         measure: Runs the models on the examples; in this process unless another way is given, such
-            as `nsl_tfx.robustness.beam.BeamMeasure`.
+            as `nsl_tfx.robustness.measuring.beam.BeamMeasure`.
 
     Returns:
         The result. A model whose gradients cannot be reached gives an inconclusive one, with the

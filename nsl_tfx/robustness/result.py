@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import RobustnessConfig
-from nsl_tfx.robustness.changes import largest_changes
 from nsl_tfx.robustness.paired import PairedDifference
+from nsl_tfx.robustness.reporting.changes import largest_changes
 from nsl_tfx.statistics import wilson_interval
 
 if TYPE_CHECKING:
@@ -346,7 +346,7 @@ class RobustnessResult:
         Raises:
             ValueError: The model could not be run.
         """
-        from nsl_tfx.robustness.plots import plot_result
+        from nsl_tfx.robustness.reporting.plots import plot_result
 
         return plot_result(self)
 
@@ -359,18 +359,18 @@ class RobustnessResult:
         Raises:
             ValueError: The model could not be run, or nothing misled it.
         """
-        from nsl_tfx.robustness.plots import plot_fragile
+        from nsl_tfx.robustness.reporting.plots import plot_fragile
 
         return plot_fragile(self, count)
 
     def __str__(self) -> str:
-        from nsl_tfx.robustness.summary import summarize
+        from nsl_tfx.robustness.reporting.summary import summarize
 
         return summarize(self)
 
     def _repr_html_(self) -> str:
         # What a notebook shows.
-        from nsl_tfx.robustness.summary import summary_html
+        from nsl_tfx.robustness.reporting.summary import summary_html
 
         return summary_html(self)
 

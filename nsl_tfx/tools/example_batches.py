@@ -15,7 +15,7 @@ import tensorflow as tf
 from nsl_tfx.io.parsing import parsing_spec, read_schema
 from nsl_tfx.io.tfrecords import RecordBlock, read_record_blocks
 from nsl_tfx.robustness.data import NO_LABEL
-from nsl_tfx.robustness.records import RECORD
+from nsl_tfx.robustness.models.records import RECORD
 
 Batch = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from nsl_tfx.attacks import APGD, FGSM, PGD, Attack, Square
 from nsl_tfx.configs import NormType
-from nsl_tfx.robustness.losses import (
+from nsl_tfx.robustness.attacking.losses import (
     cross_entropy,
     difference_of_logits,
     difference_of_logits_ratio,

@@ -259,7 +259,7 @@ def test_beam_finds_what_one_process_finds(run):
 
 
 def test_a_failed_run_leaves_nothing(run, monkeypatch):
-    from nsl_tfx.robustness.measure import Measurement
+    from nsl_tfx.robustness.measuring.measure import Measurement
 
     seen = []
 

@@ -19,9 +19,9 @@ from nsl_tfx.robustness import (
     Verdict,
     compare_paired,
 )
-from nsl_tfx.robustness.checks import Check
+from nsl_tfx.robustness.judging.checks import Check
+from nsl_tfx.robustness.judging.slices import score_slices
 from nsl_tfx.robustness.result import NeighborScore, Point, SeverityCurve
-from nsl_tfx.robustness.slices import score_slices
 
 # Of each attack its settings and its queries; the first three are told every example.
 ATTACKS = {

@@ -11,9 +11,9 @@ import tensorflow as tf
 from nsl_tfx.attacks import FGSM
 from nsl_tfx.configs import AttackBudget, NormType, RobustnessConfig
 from nsl_tfx.robustness import ModelUnderTest, Verdict, evaluate
-from nsl_tfx.robustness import measure as measure_module
-from nsl_tfx.robustness.runner import content_seeds
-from nsl_tfx.robustness.suite import PlannedAttack
+from nsl_tfx.robustness.attacking.runner import content_seeds
+from nsl_tfx.robustness.attacking.suite import PlannedAttack
+from nsl_tfx.robustness.measuring import measure as measure_module
 
 CONFIG = RobustnessConfig(
     features=("x",),

@@ -17,7 +17,7 @@ from nsl_tfx.cli import main
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.configs.attack_suite import AttackName, AttackPreset
 from nsl_tfx.robustness import Verdict, load_model
-from nsl_tfx.robustness.records import serialize_rows
+from nsl_tfx.robustness.models.records import serialize_rows
 
 TEXT = (Path(__file__).parents[2] / "docs/robustness.md").read_text()
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness import ModelUnderTest, UnusableModelError, Verdict, evaluate, from_keras
-from nsl_tfx.robustness.loading import as_model
+from nsl_tfx.robustness.models.loading import as_model
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 Z = np.random.default_rng(1).normal(size=(5, 2)).astype(np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.robustness.losses import (
+from nsl_tfx.robustness.attacking.losses import (
     cross_entropy,
     difference_of_logits_ratio,
     targeted_difference_of_logits_ratio,

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness import ModelUnderTest, UnusableModelError, load_model
+from nsl_tfx.robustness.attacking.runner import Runner
+from nsl_tfx.robustness.attacking.threat import Threat
 from nsl_tfx.robustness.data import Examples
-from nsl_tfx.robustness.records import RECORD, serialize_rows
-from nsl_tfx.robustness.runner import Runner
-from nsl_tfx.robustness.threat import Threat
+from nsl_tfx.robustness.models.records import RECORD, serialize_rows
 
 
 def test_a_saved_model_keeps_its_gradients(export):

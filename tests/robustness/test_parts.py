@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from nsl_tfx.configs import AttackBudget, RobustnessConfig
 from nsl_tfx.robustness import Verdict, evaluate
-from nsl_tfx.robustness import local as local_module
-from nsl_tfx.robustness.local import Budget, parts_of
+from nsl_tfx.robustness.measuring import local as local_module
+from nsl_tfx.robustness.measuring.local import Budget, parts_of
 
 CONFIG = RobustnessConfig(
     features=("image",),
@@ -72,7 +72,7 @@ def test_beam_finds_the_same(digits, saved, whole, tmp_path, monkeypatch, option
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from nsl_tfx.robustness.beam import BeamMeasure
+    from nsl_tfx.robustness.measuring.beam import BeamMeasure
 
     monkeypatch.setattr(local_module, "_BATCHES_IN_PART", 1)
     measure = BeamMeasure(
@@ -84,7 +84,7 @@ def test_beam_finds_the_same(digits, saved, whole, tmp_path, monkeypatch, option
 
 
 def test_beam_loads_models_from_folders(digits, tmp_path):
-    from nsl_tfx.robustness.beam import BeamMeasure
+    from nsl_tfx.robustness.measuring.beam import BeamMeasure
 
     measure = BeamMeasure(lambda: None, str(tmp_path))
     with pytest.raises(TypeError, match=r"SavedModels' folders.*Received: ModelUnderTest"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nsl_tfx.robustness import RobustnessResult, Verdict
-from nsl_tfx.robustness.pictures import paint
+from nsl_tfx.robustness.reporting.pictures import paint
 from tests.robustness.results import CONFIG, make_result
 
 TABLE = CONFIG.replace(features=("a$b$", "c"), curve=(0.05,))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nsl_tfx.robustness.records import RECORD, put_floats, serialize_rows, with_records
+from nsl_tfx.robustness.models.records import RECORD, put_floats, serialize_rows, with_records
 
 BATCH = {
     "x": np.array([[1.0, -2.0], [3.0, np.float32(1e-38)]], np.float32),

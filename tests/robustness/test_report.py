@@ -26,15 +26,12 @@ from nsl_tfx.robustness import (
     Proportion,
     RobustnessResult,
     Verdict,
-    chart,
-    files,
     formatting,
     images,
-    pictures,
-    report,
 )
+from nsl_tfx.robustness.attacking.suite import make_attack
+from nsl_tfx.robustness.reporting import chart, files, pictures, report
 from nsl_tfx.robustness.result import Point
-from nsl_tfx.robustness.suite import make_attack
 from tests.robustness.results import CONFIG, make_result
 
 EVIL = '<script>alert("&")</script>'

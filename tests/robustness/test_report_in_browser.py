@@ -13,7 +13,7 @@ import pytest
 
 from nsl_tfx.configs import CorruptionName, RobustnessConfig
 from nsl_tfx.robustness import RobustnessResult, Verdict
-from nsl_tfx.robustness.report import render_report
+from nsl_tfx.robustness.reporting.report import render_report
 from tests.robustness.results import CONFIG, make_result
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nsl_tfx.robustness.slices import (
+from nsl_tfx.robustness.judging.slices import (
     MISSING,
     MOST_VALUES,
     correct_by_holm,
     cut_slices,
     score_slices,
 )
-from nsl_tfx.robustness.slices import _p_lower as p_lower
+from nsl_tfx.robustness.judging.slices import _p_lower as p_lower
 
 NONE = np.zeros(0, bool)
 

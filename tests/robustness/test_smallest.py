@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.attacks import FGSM, PGD, Noise
-from nsl_tfx.robustness.smallest import smallest_epsilon
+from nsl_tfx.robustness.attacking.smallest import smallest_epsilon
 
 ROWS = 12
 RNG = np.random.default_rng(0)

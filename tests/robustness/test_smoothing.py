@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy.stats import binomtest, norm
 
 from nsl_tfx.configs import SmoothingConfig
-from nsl_tfx.robustness.smoothing import (
+from nsl_tfx.robustness.attacking.smoothing import (
     ABSTAINED,
     binomial_lower_bound,
     certify,

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from nsl_tfx.robustness import RobustnessResult, Verdict
-from nsl_tfx.robustness.summary import summarize, summary_html, tables_of
+from nsl_tfx.robustness.reporting.summary import summarize, summary_html, tables_of
 from tests.robustness.results import CONFIG, make_result
 
 HOSTILE = "<script>alert('x')</script>\"&"

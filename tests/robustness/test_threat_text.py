@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nsl_tfx.configs import RobustnessConfig
-from nsl_tfx.robustness.threat_text import describe_threat
+from nsl_tfx.robustness.reporting.threat_text import describe_threat
 
 EVEN = {
     "one feature": ({}, "may change a by at most 0.1 in the L∞ norm, in units of the input."),

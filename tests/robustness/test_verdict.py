@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from nsl_tfx.robustness import Proportion, Verdict
-from nsl_tfx.robustness.checks import Check
+from nsl_tfx.robustness.judging.checks import Check
+from nsl_tfx.robustness.judging.verdict import judge
 from nsl_tfx.robustness.result import Point, SeverityCurve, SliceScore
-from nsl_tfx.robustness.verdict import judge
 from tests.robustness.results import CONFIG, make_result
 
 SOUND = dataclasses.replace(make_result().model, checks=(Check("C1", True, "Fine."),))

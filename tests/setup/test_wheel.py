@@ -21,9 +21,9 @@ pytestmark = pytest.mark.slow
 LOAD_ALL = """
 import importlib.resources, sys
 import nsl_tfx.components, nsl_tfx.keras, nsl_tfx.pipelines.demo, nsl_tfx.trainer
-from nsl_tfx.robustness import report
+from nsl_tfx.robustness.reporting import report
 package = importlib.resources.files("nsl_tfx")
-for name in ("py.typed", "robustness/report.html.j2"):
+for name in ("py.typed", "robustness/reporting/report.html.j2"):
     assert package.joinpath(name).read_bytes() or name == "py.typed", name
 for name, module in sorted(sys.modules.items()):
     if name.partition(".")[0] == "nsl_tfx":

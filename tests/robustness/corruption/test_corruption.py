@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nsl_tfx.configs import SEVERITIES, CorruptionName
-from nsl_tfx.robustness.corruption import corrupt, corruptible, default_value
+from nsl_tfx.robustness.faults.corruption import corrupt, corruptible, default_value
 
 IMAGE = list(CorruptionName)[:7]
 TABLE = list(CorruptionName)[7:]

@@ -1,0 +1,1 @@
+"""Attacks on one model: what is allowed, what is raised, who runs it, and does it work."""

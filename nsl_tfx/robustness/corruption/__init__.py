@@ -1,9 +1,0 @@
-"""Common faults of inputs, in five severities: for images, and for any feature.
-
-Begin with `corrupting.py`.
-"""
-
-from nsl_tfx.robustness.corruption.corrupting import Bounds, corrupt, corruptible
-from nsl_tfx.robustness.corruption.reference import default_value
-
-__all__ = ["Bounds", "corrupt", "corruptible", "default_value"]
