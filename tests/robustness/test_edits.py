@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from nsl_tfx.robustness.faults.effects.edits import (
+
+from nsl_tfx.attacks import GreedySubstitution
+from nsl_tfx.configs import EditName
+from nsl_tfx.robustness.faults.edits import (
     MOST_QUANTILES,
     MOST_WORDS,
     editable,
     make_candidates,
 )
-
-from nsl_tfx.attacks import GreedySubstitution
-from nsl_tfx.configs import EditName
 
 ROWS = 40
 

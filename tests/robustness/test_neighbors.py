@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nsl_tfx.robustness.faults.effects.neighbors import (
+
+from nsl_tfx.configs import GraphNeighborConfig, NeighborChange
+from nsl_tfx.robustness.faults.neighbors import (
     Neighbor,
     change_neighbors,
     find_neighbors,
     neighbor_changes,
 )
-
-from nsl_tfx.configs import GraphNeighborConfig, NeighborChange
 
 ROWS, COUNT = 50, 3
 

@@ -16,8 +16,8 @@ from nsl_tfx.robustness.attacking.runner import Runner, content_seeds, is_right
 from nsl_tfx.robustness.attacking.threat import Arrays, Threat
 from nsl_tfx.robustness.data import Examples
 from nsl_tfx.robustness.faults.corruption import corrupt, corruptible
-from nsl_tfx.robustness.faults.effects.edits import editable, make_candidates
-from nsl_tfx.robustness.faults.effects.neighbors import (
+from nsl_tfx.robustness.faults.edits import editable, make_candidates
+from nsl_tfx.robustness.faults.neighbors import (
     change_neighbors,
     find_neighbors,
     neighbor_changes,

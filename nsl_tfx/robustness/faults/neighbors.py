@@ -14,7 +14,7 @@ from nsl_tfx.configs import NUM_NEIGHBORS_FEATURE, GraphNeighborConfig, Neighbor
 from nsl_tfx.configs.base import require_choice
 from nsl_tfx.robustness.faults import row_draws
 from nsl_tfx.robustness.faults.corruption.reference import Features, check_pool
-from nsl_tfx.robustness.faults.effects.row_draws import Seeds
+from nsl_tfx.robustness.faults.row_draws import Seeds
 
 _NAMES = GraphNeighborConfig()
 

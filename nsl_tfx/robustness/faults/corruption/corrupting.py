@@ -15,7 +15,7 @@ from nsl_tfx.robustness.faults import row_draws
 from nsl_tfx.robustness.faults.corruption import image, table
 from nsl_tfx.robustness.faults.corruption.dtypes import is_float, store
 from nsl_tfx.robustness.faults.corruption.reference import Features, check_pool, find_range
-from nsl_tfx.robustness.faults.effects.row_draws import Seeds
+from nsl_tfx.robustness.faults.row_draws import Seeds
 from nsl_tfx.robustness.images import as_image
 
 Bounds = Mapping[str, tuple[Any, Any]]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nsl_tfx.configs import CorruptionName
 from nsl_tfx.robustness.faults import row_draws
-from nsl_tfx.robustness.faults.effects.row_draws import Seeds
+from nsl_tfx.robustness.faults.row_draws import Seeds
 
 Images = NDArray[Any]
 """`[rows, height, width, channels]`, float32 or float64."""

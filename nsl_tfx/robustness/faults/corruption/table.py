@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nsl_tfx.configs import CorruptionName
 from nsl_tfx.robustness.faults import row_draws
 from nsl_tfx.robustness.faults.corruption.reference import default_value, find_range
-from nsl_tfx.robustness.faults.effects.row_draws import Seeds
+from nsl_tfx.robustness.faults.row_draws import Seeds
 
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5)  # of the values
 # Powers of 2: every step of a coarser scale is one of a finer scale too.
