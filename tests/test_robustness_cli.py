@@ -175,6 +175,17 @@ def test_options_override_the_file_of_the_config(tmp_path):
     )
 
 
+def test_a_keras_file_is_attacked_through_its_logits(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")])
+    model.set_weights([np.array([[4.0], [0.0]]), np.zeros(1)])
+    model.save(tmp_path / "best.keras")
+    found = measure(tmp_path / "best.keras", "arrays.npz", *QUICK)
+    assert found["config"]["features"] == ["x"]
+    assert found["model"]["robust_accuracy"]["count"] == ROBUST
+
+
 def test_the_smallest_epsilon_and_certified_radii_are_measured():
     found = measure("model", "arrays.npz", *QUICK, "--bisections=6", "--smoothing=0.1")
     config = found["config"]
@@ -220,6 +231,7 @@ def test_output_holds_what_was_printed(tmp_path):
         (["model", "arrays.npz", *QUICK, "--min-slice-robust-accuracy=.1"], "Expected --slices"),
         (["nowhere", "arrays.npz", *QUICK], "Expected MODEL to be the folder of a SavedModel"),
         (["a.tfr", "arrays.npz", *QUICK], "Received: 'a.tfr'"),
+        (["no.keras", "arrays.npz", *QUICK], "Expected 'no.keras' to be a Keras model"),
         (["model", "arrays.npz", *QUICK, "--baseline=nowhere"], "Expected --baseline to be"),
         (["model", "nothing*", *QUICK], "'nothing*', which matches none"),
         (["model", "nothing.tfr", *QUICK], "there is no such file"),

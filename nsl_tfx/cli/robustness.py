@@ -188,7 +188,7 @@ def _names(kind: type[Choice]) -> str:
     "min_robust_gain",
     "Fail where the accuracy under attack is not higher than the baseline's by this.",
 )
-@click.option("--baseline", metavar="MODEL", help="SavedModel to compare with.")
+@click.option("--baseline", metavar="MODEL", help="Another model to compare with.")
 @_setting("--id", "id_feature", "Feature that names the examples in the report.")
 @_setting("--max-examples", "max_examples", "Evaluate a random sample of so many.", type=int)
 @_setting(
@@ -227,8 +227,8 @@ def evaluate(
 ) -> None:
     """Attack MODEL with EXAMPLES that it was not trained on, and judge what comes of it.
 
-    MODEL is a SavedModel's folder. EXAMPLES are TFRecord files of tf.Examples, gzipped or not, .npz
-    files of arrays by name, or globs of such files.
+    MODEL is a SavedModel's folder, or a .keras file. EXAMPLES are TFRecord files of tf.Examples,
+    gzipped or not, .npz files of arrays by name, or globs of such files.
 
     \b
     Exit codes: 0 the model passes, 1 it fails, 3 inconclusive (the measurement
@@ -337,15 +337,17 @@ def _load_model(path: str, argument: str, features: tuple[str, ...]) -> Any:
     """Returns the model; the path itself where it cannot be attacked, which is a verdict."""
     import tensorflow as tf
 
-    from nsl_tfx.robustness import UnusableModelError, load_model
+    from nsl_tfx.robustness import UnusableModelError
+    from nsl_tfx.robustness.models.loading import as_model, is_keras_file
 
-    if not tf.saved_model.contains_saved_model(path):
+    if not (is_keras_file(path) or tf.saved_model.contains_saved_model(path)):
         raise ValueError(
-            f"Expected {argument} to be the folder of a SavedModel. Received: {path!r}, where "
-            "there is none. Keras writes one by model.export(folder)."
+            f"Expected {argument} to be the folder of a SavedModel, or a .keras file. Received: "
+            f"{path!r}, where there is none. Keras writes them by model.export(folder) and "
+            "model.save(file)."
         )
     try:
-        return load_model(path, tuple(features))
+        return as_model(path, tuple(features))
     except UnusableModelError:
         if not features:
             raise

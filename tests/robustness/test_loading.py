@@ -206,6 +206,27 @@ def test_a_folder_and_what_is_no_model_at_all(export):
         as_model(lambda x: x, ("x",))
 
 
+def test_a_keras_file_is_the_model_that_was_saved(tmp_path):
+    model = sequential(dense("softmax"))
+    model.compile(loss=lambda labels, scores: 0.0)
+    path = tmp_path / "best.keras"
+    model.save(path)
+    loaded = as_model(path, ("x",))
+    expected = as_model(model, ("x",)).function({"x": tf.constant(X)})
+    assert loaded.function({"x": tf.constant(X)}).numpy() == pytest.approx(expected.numpy())
+
+
+def test_a_keras_file_that_cannot_be_read_is_explained(tmp_path):
+    class OfMyOwn(keras.layers.Dense):
+        pass
+
+    sequential(OfMyOwn(2)).save(tmp_path / "own.keras")
+    (tmp_path / "damaged.keras").write_bytes(b"PK\x03\x04")
+    for name in ("own.keras", "damaged.keras", "none.keras"):
+        with pytest.raises(ValueError, match=rf"{name}' to be a Keras model.*\. Load it yourself"):
+            as_model(str(tmp_path / name), ("x",))
+
+
 CONFIG = RobustnessConfig(
     features=("x",), label_feature="y", epsilon=0.2, attacks=("noise", "fgsm", "pgd"), curve=()
 )
