@@ -418,6 +418,33 @@ def test_the_content_of_a_row_decides_about_its_draws():
     assert (content_seeds([x, changed]) != seeds).any(axis=1).tolist() == [0, 1, 0, 0, 0]
 
 
+TEXTS = ["a", "aa", "é", "a long text beside short ones", ""]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [np.array(TEXTS, object), np.array([t.encode() for t in TEXTS], object), np.array(TEXTS)],
+    ids=["text", "bytes", "padded"],
+)
+def test_texts_draw_alone_what_they_draw_beside_others(words):
+    seeds = content_seeds([words])
+    assert len(np.unique(seeds, axis=0)) == len(words)
+    for row, text in enumerate(words):
+        np.testing.assert_array_equal(content_seeds([np.array([text], object)])[0], seeds[row])
+    columns = content_seeds([words[:, None], words[:, None]])
+    np.testing.assert_array_equal(content_seeds([np.stack([words, words], axis=1)]), columns)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([b"a", b"b"], [b"ab", b""]), ([b"a\0", b""], [b"a", b""]), ([b"", b"a"], [b"a", b""])],
+    ids=str,
+)
+def test_texts_that_differ_draw_differently(first, second):
+    one, other = content_seeds([np.array([first, second], object)])
+    assert (one != other).all()
+
+
 def test_a_model_of_fixed_batch_size_is_fed_that_many(digits):
     def logits(features):
         assert features["image"].shape[0] == 64

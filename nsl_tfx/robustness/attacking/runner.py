@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -240,14 +241,23 @@ def content_seeds(columns: list[NDArray[Any]]) -> NDArray[np.uint32]:
         >>> a == c, a == b
         (True, False)
     """
-    # Of text an array holds but the places in memory.
-    plain = [column.astype("S") if column.dtype.kind in "OU" else column for column in columns]
-    rows = [np.ascontiguousarray(column).reshape(len(column), -1) for column in plain]
+    rows = [_bytes_of_rows(column) for column in columns]
     digests = b"".join(
-        hashlib.blake2b(b"".join(column[row].tobytes() for column in rows), digest_size=8).digest()
-        for row in range(len(rows[0]))
+        hashlib.blake2b(b"".join(parts), digest_size=8).digest()
+        for parts in zip(*rows, strict=True)
     )
     return np.frombuffer(digests, "<u4").reshape(-1, 2).astype(np.uint32)
+
+
+def _bytes_of_rows(column: NDArray[Any]) -> Iterator[bytes]:
+    """Yields what each row holds; different rows differ, whatever rows are beside them."""
+    if column.dtype.kind not in "OSU":
+        yield from (row.tobytes() for row in column)
+        return
+    for row in column.reshape(len(column), math.prod(column.shape[1:])):
+        texts = [text.encode() if isinstance(text, str) else bytes(text) for text in row]
+        # An array pads texts to the longest, and of objects it holds but the places in memory.
+        yield b"".join(len(text).to_bytes(8, "little") + text for text in texts)
 
 
 def is_right(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
