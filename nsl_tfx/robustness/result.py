@@ -392,7 +392,7 @@ def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
         "neighbors",
     )
     found = {name: _plain(getattr(scores, name)) for name in names}
-    found["smallest_epsilon_quantiles"] = _quantiles(scores.rows.smallest_epsilon)
+    found["smallest_epsilon_quantiles"] = smallest_epsilon_quantiles(scores.rows)
     found["fragile"] = [_fragile(fragile) for fragile in scores.fragile]
     return found
 
@@ -407,11 +407,14 @@ def _fragile(fragile: Fragile) -> dict[str, Any]:
     }
 
 
-def _quantiles(smallest: NDArray[np.float64]) -> dict[str, float | None]:
-    # None stands for beyond every measured epsilon: JSON has no infinity.
+def smallest_epsilon_quantiles(rows: Rows) -> dict[str, float | None]:
+    """Returns within which epsilon such shares of the examples are misled.
+
+    None stands for beyond every measured epsilon: JSON has no infinity.
+    """
     found = {}
     for share in (0.1, 0.25, 0.5, 0.75, 0.9):
-        value = float(np.quantile(smallest, share, method="lower"))
+        value = float(np.quantile(rows.smallest_epsilon, share, method="lower"))
         found[f"{share:g}"] = value if math.isfinite(value) else None
     return found
 

@@ -45,6 +45,14 @@ def test_the_curve_is_the_results(config, baseline):
     assert config.epsilon in [line.get_xdata()[0] for line in axes.get_lines()]
 
 
+@pytest.mark.parametrize(
+    ("scale", "unit"), [(None, "input units"), ({"a$b$": 9.0}, "times feature_scale")]
+)
+def test_epsilon_has_its_unit(scale, unit):
+    axes = make_result(TABLE.replace(feature_scale=scale)).plot().axes[0]
+    assert axes.get_xlabel() == f"epsilon (L∞, {unit})"
+
+
 def test_bars_are_what_attacks_leave():
     result = make_result()
     axes = draw(result.plot()).axes[1]

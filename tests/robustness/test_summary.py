@@ -6,6 +6,7 @@ import dataclasses
 import html.parser
 import re
 
+import numpy as np
 import pytest
 
 from nsl_tfx.robustness import RobustnessResult, Verdict
@@ -75,6 +76,19 @@ def test_everything_that_was_measured_is_told(result):
     assert "200 of 1,000 examples (50 more were left out" in text
 
 
+def test_smallest_epsilons_are_told_where_they_were_searched_for(result):
+    config = CONFIG.replace(bisections=4, curve=(0.8,))
+    smallest = np.where(np.arange(200) < 60, 0.0125, np.inf)
+    rows = dataclasses.replace(result.model.rows, smallest_epsilon=smallest)
+    found = dataclasses.replace(
+        result, config=config, model=dataclasses.replace(result.model, rows=rows)
+    )
+    (table,) = [table for table in tables_of(found) if table.header == ("examples", "epsilon")]
+    assert [value for _, value in table.rows] == ["0.0125"] * 2 + ["over 0.8"] * 3
+    assert table not in tables_of(result)
+    assert "within which a share" not in summarize(result)
+
+
 def test_numbers_are_those_of_the_result(result):
     scores = result.model
     (line,) = re.findall(r"  pgd .*", summarize(result))
@@ -86,7 +100,7 @@ def test_numbers_are_those_of_the_result(result):
         str(attack.fooled),
         *f"{100 * left.value:.1f} % {100 * left.low:.1f} to {100 * left.high:.1f} %".split(),
         str(attack.queries),
-        f"{attack.seconds:.1f}",
+        f"{attack.seconds:.2f}",
     ]
     (line,) = re.findall(rf"  {CONFIG.epsilon:g} \* .*", summarize(result))
     for one in (scores.robust_accuracy, result.baseline.robust_accuracy):

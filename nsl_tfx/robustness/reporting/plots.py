@@ -120,12 +120,16 @@ def _draw_curves(axes: Any, result: RobustnessResult, scores: ModelScores) -> No
     _scale_epsilons(axes, [point.epsilon for point in scores.curve])
     axes.set(
         title=f"Accuracy under all attacks, {scores.accuracy.total:,} examples",
-        xlabel=f"epsilon ({_NORMS[result.config.norm.value]}, input units)",
+        xlabel=f"epsilon ({_NORMS[result.config.norm.value]}, {_unit(result)})",
         ylabel=f"accuracy in % ({100 * result.config.confidence:g} % intervals)",
         ylim=(0, 105),
     )
     if len(lines) > 1:
         axes.legend(frameon=False)
+
+
+def _unit(result: RobustnessResult) -> str:
+    return "input units" if result.config.feature_scale is None else "times feature_scale"
 
 
 def _intervals(curve: Sequence[CurvePoint]) -> tuple[list[float], list[float]]:

@@ -11,6 +11,7 @@ from nsl_tfx.robustness.result import (
     Proportion,
     RobustnessResult,
     SeverityCurve,
+    smallest_epsilon_quantiles,
 )
 
 _GAP = "   "
@@ -58,6 +59,8 @@ def tables_of(result: RobustnessResult) -> list[Table]:
     if scores is None:
         return []
     tables = [_curve(result, scores), _attacks(scores)]
+    if result.config.bisections:
+        tables.append(_smallest(result, scores))
     if scores.slices:
         tables.append(_slices(scores))
     for title, curves in (
@@ -99,12 +102,23 @@ def _attacks(scores: ModelScores) -> Table:
             f"{attack.fooled:,}",
             *_shares(attack.left),
             f"{attack.queries:,}",
-            f"{attack.seconds:.1f}",
+            f"{attack.seconds:.2f}",
         )
         for attack in scores.attacks
     )
     header = ("attack", "told", "misled", "left right", "interval", "queries", "seconds")
     return Table("Attacks at the verdict's epsilon, in their order", header, rows)
+
+
+def _smallest(result: RobustnessResult, scores: ModelScores) -> Table:
+    found = {float(s): value for s, value in smallest_epsilon_quantiles(scores.rows).items()}
+    beyond = f"over {max(result.config.epsilons):g}"
+    rows = tuple(
+        (f"{100 * share:g} %", beyond if value is None else f"{value:.3g}")
+        for share, value in found.items()
+    )
+    title = "Epsilon within which a share of the examples is misled, or wrong as it is"
+    return Table(title, ("examples", "epsilon"), rows)
 
 
 def _certified(scores: ModelScores) -> Table:
