@@ -14,6 +14,7 @@ MINIMAL = {
     "TunerConfig": {"search": {"learning_rate": {"values": [0.1, 0.2]}}},
     "ValidationAttackConfig": {"epsilon": 0.1},
     "RobustnessConfig": {"features": ["x"], "label_feature": "y", "epsilon": 0.1},
+    "SmoothingConfig": {"sigma": 0.1},
     "SimilarityGraphConfig": {"embedding_feature": "x"},
     "AugmentConfig": {"features": ["x"]},
     "DecayConfig": {"decay_steps": 10},

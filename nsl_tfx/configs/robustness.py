@@ -9,6 +9,7 @@ from typing import Any
 
 from nsl_tfx.configs.arrays import check_numbers
 from nsl_tfx.configs.attack_suite import (
+    ITERATIVE,
     NORMS,
     PRESETS,
     AttackBudget,
@@ -20,9 +21,9 @@ from nsl_tfx.configs.corruption import SEVERITIES, CorruptionName, EditName
 from nsl_tfx.configs.norm import NormType
 from nsl_tfx.configs.smoothing import SmoothingConfig
 
-# Of the verdict's epsilon: what the curve shows where nothing else is asked for. Far enough for an
-# attack that works to leave no more than guessing.
-_CURVE = (0.25, 0.5, 2.0, 4.0, 8.0)
+# Of a curve that nobody asked for: up to the whole range of values, where an attack that works
+# leaves no more than guessing.
+_MOST_DOUBLINGS = 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +40,9 @@ class RobustnessConfig(Config):
         feature_scale: How far the attacker reaches along a feature, in epsilons; a number or lists
             that broadcast to one example's feature, or a dict of them by feature name. Features
             without an entry have 1; what has 0 never changes.
-        curve: Further epsilons at which accuracy is measured; when None a quarter, a half, two,
-            four and eight times `epsilon`, as far as the bounds allow it.
+        curve: Further epsilons at which accuracy is measured. When None a quarter and a half of
+            `epsilon`, and its doublings up to the range of valid values; up to eight times where
+            bounds or norm leave that open.
         clip_value_min: Lower bound of a valid feature value; a number or lists that broadcast to
             one example's feature, or a dict of them by feature name.
         clip_value_max: Upper bound, likewise.
@@ -75,7 +77,8 @@ class RobustnessConfig(Config):
         max_examples: Evaluate a random sample of this many examples; all when None.
         time_budget_s: Begin with no further examples after so many seconds. What is told then holds
             for the examples until there, a random sample; unlimited when None.
-        query_budget: Likewise after so many calls of the model, counted by example.
+        query_budget: Take only as many examples as so many calls of the model are enough for,
+            counted by example, if attacks need all that they may; unlimited when None.
         batch_size: Examples per call of the model.
         seed: Seed of the sample and of the attacks' random draws.
 
@@ -145,15 +148,24 @@ class RobustnessConfig(Config):
         curve = self.curve
         if curve is None:
             width = self._width()
-            curve = tuple(factor * self.epsilon for factor in _CURVE)
-            if width is not None:
-                curve = tuple(min(epsilon, max(width, self.epsilon)) for epsilon in curve)
+            farthest = 8 * self.epsilon if width is None else max(width, self.epsilon)
+            curve = (self.epsilon / 4, self.epsilon / 2, farthest)
+            curve += tuple(
+                epsilon
+                for doublings in range(1, _MOST_DOUBLINGS + 1)
+                if (epsilon := self.epsilon * 2**doublings) < farthest
+            )
         return tuple(sorted({*curve, self.epsilon}))
 
     @property
     def needs_baseline(self) -> bool:
         """Whether a threshold compares with a baseline model."""
         return self.max_accuracy_drop is not None or self.min_robust_gain is not None
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether time or queries may leave examples out."""
+        return self.time_budget_s is not None or self.query_budget is not None
 
     @property
     def has_threshold(self) -> bool:
@@ -191,6 +203,17 @@ class RobustnessConfig(Config):
                 "Expected RobustnessConfig.curve > 0 (input units) throughout; the clean accuracy "
                 f"is measured anyway. Received: curve={list(self.curve or ())}."
             )
+        if not self.severities or not set(self.severities) <= set(SEVERITIES):
+            raise ValueError(
+                "Expected RobustnessConfig.severities to hold numbers from 1 to 5. Received: "
+                f"{list(self.severities)}."
+            )
+        self._check_attacks()
+        self._check_by_feature()
+        self._check_range()
+        self._check_thresholds()
+
+    def _check_attacks(self) -> None:
         for name in self.attack_names:
             known = NORMS.get(name, tuple(NormType))
             if self.norm not in known:
@@ -199,14 +222,13 @@ class RobustnessConfig(Config):
                     f"{' or '.join(repr(norm.value) for norm in known)} with attack "
                     f"{name.value!r}, which knows no other. Received: norm={self.norm.value!r}."
                 )
-        if not self.severities or not set(self.severities) <= set(SEVERITIES):
+        if self.bisections and not ITERATIVE & set(self.attack_names):
             raise ValueError(
-                "Expected RobustnessConfig.severities to hold numbers from 1 to 5. Received: "
-                f"{list(self.severities)}."
+                "Expected RobustnessConfig.attacks with one of "
+                f"{', '.join(repr(name.value) for name in AttackName if name in ITERATIVE)}, "
+                f"since bisections={self.bisections} search with it. Received: "
+                f"{', '.join(repr(name.value) for name in self.attack_names)}."
             )
-        self._check_by_feature()
-        self._check_range()
-        self._check_thresholds()
 
     def _check_by_feature(self) -> None:
         largest = sys.float_info.max
@@ -223,13 +245,21 @@ class RobustnessConfig(Config):
                 )
 
     def _width(self) -> float | None:
-        """Returns the range of valid values, where one number each bounds all features."""
-        low, high = self.clip_value_min, self.clip_value_max
-        even = self.feature_scale is None and self.norm is NormType.INFINITY
-        # Other norms add up over the elements, whose number is not known here.
-        if even and isinstance(low, (int, float)) and isinstance(high, (int, float)):
-            return float(high - low)
-        return None
+        """Returns the largest epsilon that means anything: it reaches over a feature's range.
+
+        None where bounds leave it open; and in other norms, which add up over the elements.
+        """
+        if self.norm is not NormType.INFINITY:
+            return None
+        widths = []
+        for name in self.features:
+            low = self.of_feature(self.clip_value_min, name)
+            high = self.of_feature(self.clip_value_max, name)
+            if low is None or high is None:
+                return None
+            scale = self.of_feature(self.feature_scale, name)
+            widths += _divided(low, high, 1.0 if scale is None else scale)
+        return max(widths, default=None)
 
     def _check_range(self) -> None:
         low, high = self.clip_value_min, self.clip_value_max
@@ -246,13 +276,14 @@ class RobustnessConfig(Config):
         if width is not None and largest > width:
             raise ValueError(
                 f"Expected RobustnessConfig.epsilon and curve of at most the range {width:g} "
-                "between clip_value_min and clip_value_max (input units); a larger perturbation "
-                f"replaces the whole input. Received: {largest:g}."
+                "between clip_value_min and clip_value_max (input units, divided by "
+                "feature_scale); a larger perturbation replaces the whole input. Received: "
+                f"{largest:g}."
             )
 
     def _check_thresholds(self) -> None:
         clean = self.min_accuracy
-        for name in ("min_robust_accuracy", "min_edited_accuracy"):
+        for name in ("min_robust_accuracy", "min_slice_robust_accuracy", "min_edited_accuracy"):
             value = getattr(self, name)
             if value is not None and clean is not None and value > clean:
                 raise ValueError(
@@ -271,6 +302,18 @@ class RobustnessConfig(Config):
                     f"Expected RobustnessConfig.{what} to name at least one, since "
                     f"{name}={getattr(self, name)} judges them. Received: none."
                 )
+
+
+def _divided(low: Any, high: Any, scale: Any) -> list[float]:
+    """Returns `(high - low) / scale`, element by element; nothing where the scale is 0."""
+    import numpy as np
+
+    try:
+        width, unit = np.broadcast_arrays(np.subtract(high, low), scale)
+    except ValueError:
+        # Whether they fit an example shows when there is one.
+        return [float("inf")]
+    return [float(value) for value in (width[unit > 0] / unit[unit > 0]).ravel()]
 
 
 THRESHOLDS = (

@@ -30,6 +30,7 @@ class Outcomes:
         finite: Whether the logits are.
         margin: The label's logit less the largest other one.
         repeat_difference: By how much logits differ when the model is asked again.
+        largest_logit: In magnitude, of those that are finite.
         is_distribution: Whether the logits lie in [0, 1] and sum to 1.
         gradient_zero: By attacked feature, whether all of the loss's gradient is 0.
         gradient_broken: By attacked feature, whether some of it is not finite.
@@ -53,7 +54,6 @@ class Outcomes:
             wrong or abstains, or no certificate was asked for.
         fragile: Examples that the smallest perturbations mislead.
         seconds: By attack, how long it took at the verdict's epsilon.
-        queries: Calls of the model by all attacks, counted by example.
     """
 
     row: NDArray[np.int64]
@@ -64,6 +64,7 @@ class Outcomes:
     finite: Flags
     margin: NDArray[np.float64]
     repeat_difference: NDArray[np.float64]
+    largest_logit: NDArray[np.float64]
     is_distribution: Flags
     gradient_zero: ByName
     gradient_broken: ByName
@@ -84,7 +85,6 @@ class Outcomes:
     certified_radius: NDArray[np.float64]
     fragile: tuple[Fragile, ...]
     seconds: Mapping[str, float]
-    queries: int
 
     @property
     def has_gradients(self) -> bool:
@@ -103,7 +103,6 @@ def join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
     found["gradient_missing"] = parts[0].gradient_missing
     found["gradient_error"] = next((p.gradient_error for p in parts if p.gradient_error), "")
     found["fragile"] = tuple(fragile for part in parts for fragile in part.fragile)
-    found["queries"] = sum(part.queries for part in parts)
     found["seconds"] = {
         name: sum(part.seconds.get(name, 0.0) for part in parts)
         for name in dict.fromkeys(name for part in parts for name in part.seconds)

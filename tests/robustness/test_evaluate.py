@@ -525,6 +525,18 @@ def test_a_baseline_has_to_take_the_same_features():
         ({"epsilon": -1.0}, "epsilon > 0"),
         ({"epsilon": 2.5}, "at most the range 2"),
         ({"curve": (0.1, 3.0)}, "at most the range 2"),
+        ({"clip_value_min": {"x": -1.0}, "epsilon": 2.5}, "at most the range 2"),
+        ({"clip_value_max": [1.0, 2.0], "epsilon": 3.5}, "at most the range 3"),
+        ({"feature_scale": 4.0, "epsilon": 0.6}, "at most the range 0.5"),
+        ({"bisections": 3, "attacks": ("fgsm",)}, "attacks with one of 'pgd'.*bisections=3"),
+        ({"min_accuracy": 0.5, "min_edited_accuracy": 0.6}, "min_edited_accuracy <= min_accuracy"),
+        ({"min_slice_robust_accuracy": 0.1}, "slices to name at least one"),
+        ({"min_corrupted_accuracy": 0.1}, "corruptions to name at least one"),
+        ({"severities": (0,)}, "numbers from 1 to 5"),
+        ({"attacks": ("rays",), "norm": "l2"}, "'infinity' with attack 'rays'.*'l2'"),
+        ({"attacks": ("hop_skip_jump",), "norm": "l1"}, "'infinity' or 'l2' with attack"),
+        ({"feature_scale": {"z": 1.0}}, "feature_scale to name attacked features: x"),
+        ({"feature_scale": -1.0}, "feature_scale.*from 0"),
         ({"curve": (0.0,)}, "curve > 0"),
         ({"clip_value_min": 1.0}, "clip_value_min < clip_value_max"),
         ({"min_accuracy": 0.5, "min_robust_accuracy": 0.6}, "min_robust_accuracy <= min_accuracy"),
@@ -540,6 +552,38 @@ def test_a_baseline_has_to_take_the_same_features():
 def test_settings_that_cannot_be_meant_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         CONFIG.replace(**{"clip_value_min": -1.0, "clip_value_max": 1.0} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "epsilons"),
+    [
+        ({}, (0.025, 0.05, 0.1, 0.2, 0.4, 0.8)),
+        ({"clip_value_min": 0.0, "clip_value_max": 1.0}, (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0)),
+        ({"clip_value_min": 0.0, "clip_value_max": [0.1, 0.3]}, (0.025, 0.05, 0.1, 0.2, 0.3)),
+        ({"clip_value_min": 0.0, "clip_value_max": 0.1}, (0.025, 0.05, 0.1)),
+        (
+            {"clip_value_min": 0.0, "clip_value_max": 1.0, "norm": "l2"},
+            (0.025, 0.05, 0.1, 0.2, 0.4, 0.8),
+        ),
+        (
+            {"clip_value_min": 0.0, "clip_value_max": 1.0, "feature_scale": 4.0},
+            (0.025, 0.05, 0.1, 0.2, 0.25),
+        ),
+        ({"curve": (0.3,)}, (0.1, 0.3)),
+        ({"curve": ()}, (0.1,)),
+    ],
+    ids=str,
+)
+def test_a_curve_reaches_over_the_valid_values(change, epsilons):
+    found = CONFIG.replace(**{"curve": None} | change).epsilons
+    np.testing.assert_allclose(found, epsilons)
+
+
+def test_examples_of_one_class_prove_nothing():
+    x = np.random.default_rng(0).normal([9, 0, 0], 1, (30, 3))
+    result = evaluate(identity(), {"x": x, "y": np.zeros(30, int)}, CONFIG)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "All 30 examples are of class 0" in result.reason
 
 
 def test_epsilons_of_other_norms_may_exceed_the_range():

@@ -1,7 +1,6 @@
 """The same result whatever parts, batches, workers and budgets the work is cut into."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -9,8 +8,10 @@ import tensorflow as tf
 
 from nsl_tfx.configs import AttackBudget, RobustnessConfig
 from nsl_tfx.robustness import Verdict, evaluate
+from nsl_tfx.robustness.attacking.suite import most_queries
+from nsl_tfx.robustness.data import Examples
 from nsl_tfx.robustness.measuring import local as local_module
-from nsl_tfx.robustness.measuring.local import Budget, parts_of
+from nsl_tfx.robustness.measuring.local import parts_of, plan_parts
 
 CONFIG = RobustnessConfig(
     features=("image",),
@@ -105,6 +106,8 @@ def test_parts_of_a_budget_are_batches_drawn_at_random():
     first, *_ = parts_of(1000, CONFIG.replace(time_budget_s=1.0))
     assert len(first) == 50
     assert first.max() > 500
+    # Few examples are parted all the same.
+    assert len(list(parts_of(300, CONFIG.replace(time_budget_s=1.0, batch_size=500)))) == 9
 
 
 @pytest.mark.slow
@@ -113,8 +116,9 @@ def test_a_budget_that_is_spent_leaves_a_random_sample_with_wider_intervals(digi
     config = CONFIG.replace(attacks=("fgsm",), curve=(), corruptions=(), min_robust_accuracy=0.4)
     whole = evaluate(saved, digits.data(), config)
     part = evaluate(saved, digits.data(), config.replace(**change), baseline=saved)
-    assert (len(part.labels), part.examples_left_out) == (50, 150)
-    assert part.model.accuracy.total == part.baseline.accuracy.total == 50
+    # A part is of 32 examples at least, and one is always measured.
+    assert (len(part.labels), part.examples_left_out) == (32, 168)
+    assert part.model.accuracy.total == part.baseline.accuracy.total == 32
     robust = part.model.robust_accuracy
     assert robust.high - robust.low > 1.5 * (
         whole.model.robust_accuracy.high - whole.model.robust_accuracy.low
@@ -128,14 +132,16 @@ def test_a_budget_that_is_spent_leaves_a_random_sample_with_wider_intervals(digi
     assert part.verdict in (Verdict.PASS, Verdict.FAIL)
 
 
-def test_a_budget_counts_what_is_spent():
-    budget = Budget.of(CONFIG.replace(query_budget=100))
-    budget.spend(99)
-    assert not budget.is_spent()
-    budget.spend(1)
-    assert budget.is_spent()
-    assert not Budget.of(CONFIG).is_spent()
-    assert Budget(time.monotonic(), 1.0).is_spent()
+@pytest.mark.parametrize("models", [1, 2])
+@pytest.mark.parametrize(
+    ("enough_for", "taken"), [(1, 32), (63, 32), (64, 64), (199, 192), (200, 200)]
+)
+def test_a_budget_of_queries_is_enough_for_what_is_taken(enough_for, taken, models):
+    """But for the first part, of 32, without which there would be no result."""
+    queries = enough_for * models * most_queries(CONFIG, 10)
+    examples = Examples({}, np.arange(200) % 10, ["-"] * 200, 200)
+    parts = plan_parts(examples, CONFIG.replace(query_budget=queries), models)
+    assert sum(map(len, parts)) == taken
 
 
 def test_progress_ends_at_one_and_never_falls(digits):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from nsl_tfx.robustness.formatting import percent
 from nsl_tfx.robustness.outcomes import Flags, Outcomes
@@ -54,16 +55,33 @@ def check_finite(finite: Flags) -> Check:
     )
 
 
-def check_repeatable(difference: NDArray[np.float64]) -> Check:
+def check_classes(labels: NDArray[np.int64]) -> Check:
+    """Checks that examples are of several classes: one is right for a model that says nothing else.
+
+    Args:
+        labels: `[examples]`.
+    """
+    classes = np.unique(labels)
+    return _check(
+        "several classes",
+        len(classes) > 1,
+        f"The examples are of {len(classes)} classes.",
+        f"All {len(labels)} examples are of class {classes[0]}, which a model that always says so "
+        "gets right under every attack; evaluate on examples of all classes.",
+    )
+
+
+def check_repeatable(difference: NDArray[np.float64], largest_logit: NDArray[np.float64]) -> Check:
     """C1: the same input gives the same output.
 
     Args:
         difference: `[examples]`, the largest difference of logits between two calls.
+        largest_logit: `[examples]`, in magnitude; rounding grows with it.
     """
     largest = float(difference.max(initial=0.0))
     return _check(
         "C1 repeatable outputs",
-        largest <= MAX_LOGIT_DIFFERENCE,
+        bool((difference <= MAX_LOGIT_DIFFERENCE * np.maximum(1.0, largest_logit)).all()),
         f"Asked twice, logits differ by {largest:.1e} at most.",
         f"Asked twice, logits differ by up to {largest:.3g}: a random layer is active, and attacks "
         "average over less noise than it makes; export the model in inference mode.",
@@ -312,8 +330,9 @@ def _surely_beyond(count: int, total: int, tolerated: float) -> bool:
 
     Even one example says that something was missed, but every sampler is lucky at times.
     """
-    low, _ = wilson_interval(count, max(total, 1), 0.95)
-    return bool(low > tolerated)
+    # Wilson's interval holds on the whole, but is too short for a count of one or two.
+    low = float(beta.ppf(0.025, count, total - count + 1)) if count else 0.0
+    return low > tolerated
 
 
 def check_full_range(survived: Flags, classes: int) -> Check:

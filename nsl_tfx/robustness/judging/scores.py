@@ -138,8 +138,9 @@ def make_checks(outcomes: Outcomes, config: RobustnessConfig) -> list[Check]:
     attacked = int(np.any(list(outcomes.attacked.values()), axis=0).sum())
     gradient = [n for n in outcomes.attacked if AttackName(n) not in GRADIENT_FREE]
     return [
+        checks.check_classes(outcomes.label),
         checks.check_finite(outcomes.finite),
-        checks.check_repeatable(outcomes.repeat_difference),
+        checks.check_repeatable(outcomes.repeat_difference, outcomes.largest_logit),
         checks.check_logits(outcomes.is_distribution[outcomes.finite]),
         checks.check_gradients(outcomes),
         *(_check_attacks(outcomes, config, gradient) if gradient else [_no_gradients(outcomes)]),

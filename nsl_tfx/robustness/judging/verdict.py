@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.formatting import count, interval, percent, points, words
@@ -22,6 +22,8 @@ class _Group:
         others: What they are told by, in the plural.
         found: The shares by what they were measured on, in words.
         unmeasured: What was asked for and is not among them.
+        of_few: Whether some are of few examples by their nature, so that an interval which is only
+            too wide speaks against the measurement rather than the model.
     """
 
     threshold: str
@@ -30,6 +32,7 @@ class _Group:
     others: str
     found: dict[str, Proportion]
     unmeasured: list[str]
+    of_few: bool = False
 
 
 def judge(
@@ -52,9 +55,10 @@ def judge(
     missed = [
         *_miss_absolute("clean accuracy", scores.accuracy, config.min_accuracy),
         *_miss_absolute("robust accuracy", scores.robust_accuracy, config.min_robust_accuracy),
-        *(reason for group in groups for reason in _miss_any(group)),
+        *(reason for group in groups for reason in _miss_any(group, _surely_low)),
     ]
     doubts = [
+        *(reason for group in groups for reason in _miss_any(group, _too_few)),
         *(_sentence(check) for check in scores.checks if check.passed is False),
         *(_not_judged(group) for group in groups if group.unmeasured),
     ]
@@ -115,6 +119,7 @@ def _groups(config: RobustnessConfig, scores: ModelScores) -> list[_Group]:
             "slices",
             slices,
             _absent(config.slices, {one.feature for one in scores.slices}),
+            of_few=True,
         ),
         _Group(
             "min_corrupted_accuracy",
@@ -149,12 +154,19 @@ def _not_judged(group: _Group) -> str:
     )
 
 
-def _miss_any(group: _Group) -> list[str]:
-    missing = {
-        name: found
-        for name, found in group.found.items()
-        if group.wanted is not None and found.low < group.wanted
-    }
+def _too_few(group: _Group, found: Proportion) -> bool:
+    """Whether a threshold is missed for want of examples: only slices have few by their nature."""
+    return group.of_few and group.wanted is not None and found.low < group.wanted <= found.value
+
+
+def _surely_low(group: _Group, found: Proportion) -> bool:
+    """Whether a threshold is missed, and not for that."""
+    missed = group.wanted is not None and found.low < group.wanted
+    return missed and not _too_few(group, found)
+
+
+def _miss_any(group: _Group, misses: Callable[[_Group, Proportion], bool]) -> list[str]:
+    missing = {name: found for name, found in group.found.items() if misses(group, found)}
     if not missing:
         return []
     worst = _worst(missing)

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.attacking.reference import Reference
-from nsl_tfx.robustness.attacking.suite import most_queries
 from nsl_tfx.robustness.data import Examples
-from nsl_tfx.robustness.measuring.local import Loaded, Measured, OnProgress, parts_of
+from nsl_tfx.robustness.measuring.local import Loaded, Measured, OnProgress, plan_parts
 from nsl_tfx.robustness.measuring.measure import Measurement
 from nsl_tfx.robustness.models.loading import as_model
 from nsl_tfx.robustness.models.model import UnusableModelError
@@ -61,8 +60,7 @@ class BeamMeasure:
     """Measures models part by part, each on some worker; for `nsl_tfx.robustness.evaluate`.
 
     A part is four batches, so that `RobustnessConfig.batch_size` says how finely the work may be
-    shared. Of a budget of queries each example is taken to need as many as it may, since no worker
-    knows what the others spent.
+    shared.
 
     Args:
         make_pipeline: Makes a pipeline, to be used as a context.
@@ -99,7 +97,7 @@ class BeamMeasure:
             reference=Reference.of(examples, config),
             deadline=time.time() + seconds,
         )
-        parts = _within_queries(list(parts_of(len(examples), config)), models, config, job.classes)
+        parts = plan_parts(examples, config, len(models))
         tf.io.gfile.makedirs(job.folder)
         try:
             for number, rows in enumerate(parts):
@@ -164,20 +162,6 @@ class _Models:
                 except UnusableModelError as error:
                     found.append(error)
         return found
-
-
-def _within_queries(
-    parts: list[NDArray[np.int64]],
-    models: Sequence[Loaded],
-    config: RobustnessConfig,
-    classes: int,
-) -> list[NDArray[np.int64]]:
-    """Returns the parts that a budget of queries is enough for, one at least."""
-    if config.query_budget is None:
-        return parts
-    queries = len(models) * most_queries(config, classes)
-    spent = np.cumsum([0, *(len(rows) * queries for rows in parts[:-1])])
-    return [rows for rows, before in zip(parts, spent, strict=True) if before < config.query_budget]
 
 
 def _present(job: _Job, parts: int) -> list[str]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from nsl_tfx.configs import RobustnessConfig
 from nsl_tfx.robustness.attacking.reference import Reference
+from nsl_tfx.robustness.attacking.suite import most_queries
 from nsl_tfx.robustness.data import Examples
-from nsl_tfx.robustness.measuring.measure import Measurement
+from nsl_tfx.robustness.measuring.measure import Measurement, rows_in_call
 from nsl_tfx.robustness.models.model import ModelUnderTest, UnusableModelError
 from nsl_tfx.robustness.outcomes import Outcomes, join_outcomes
 
@@ -55,11 +56,12 @@ def measure_here(
         progress: Is told of what is done.
     """
     reference = Reference.of(examples, config)
-    parts = list(parts_of(len(examples), config))
+    parts = plan_parts(examples, config, len(models))
     measurements = [Measurement(loaded.model, config, reference) for loaded in models]
     found: list[list[Outcomes]] = [[] for _ in models]
     unusable: dict[int, UnusableModelError] = {}
-    budget = Budget.of(config)
+    seconds = math.inf if config.time_budget_s is None else config.time_budget_s
+    deadline = time.monotonic() + seconds
     done = 0.0
     for rows in parts:
         for i, measurement in enumerate(measurements):
@@ -83,41 +85,37 @@ def measure_here(
                 continue
             found[i].append(outcomes)
             done = end
-            budget.spend(outcomes.queries)
-        if budget.is_spent():
+        if time.monotonic() >= deadline:
             break
     progress(1.0, "done")
     return [unusable[i] if i in unusable else join_outcomes(p) for i, p in enumerate(found)]
 
 
+def plan_parts(
+    examples: Examples, config: RobustnessConfig, models: int
+) -> list[NDArray[np.int64]]:
+    """Parts the examples' numbers at random, and keeps what a budget of queries is enough for.
+
+    Args:
+        examples: All of them.
+        config: What is measured, and the budget.
+        models: How many models it is measured of.
+
+    Returns:
+        One part at least.
+    """
+    parts = list(parts_of(len(examples), config))
+    if config.query_budget is None:
+        return parts
+    queries = models * most_queries(config, int(examples.labels.max()) + 1)
+    spent = np.cumsum([0, *(len(rows) * queries for rows in parts)])
+    return [rows for i, rows in enumerate(parts) if not i or spent[i + 1] <= config.query_budget]
+
+
 def parts_of(total: int, config: RobustnessConfig) -> Iterator[NDArray[np.int64]]:
-    """Parts the examples' numbers at random."""
+    """Parts so many examples' numbers at random."""
     order = np.random.default_rng([config.seed, 1]).permutation(total)
-    limited = config.time_budget_s is not None or config.query_budget is not None
     # A budget is looked at after each part.
-    size = config.batch_size * (1 if limited else _BATCHES_IN_PART)
+    size = rows_in_call(total, config) * (1 if config.has_budget else _BATCHES_IN_PART)
     for start in range(0, total, size):
         yield np.sort(order[start : start + size])
-
-
-@dataclasses.dataclass
-class Budget:
-    """What is left of time and calls."""
-
-    deadline: float
-    queries: float
-
-    @classmethod
-    def of(cls, config: RobustnessConfig) -> Budget:
-        """Returns a config's budget, from now on."""
-        seconds = math.inf if config.time_budget_s is None else config.time_budget_s
-        queries = math.inf if config.query_budget is None else config.query_budget
-        return cls(time.monotonic() + seconds, queries)
-
-    def spend(self, queries: int) -> None:
-        """Takes off calls that were made."""
-        self.queries -= queries
-
-    def is_spent(self) -> bool:
-        """Whether no further part may begin."""
-        return self.queries <= 0 or time.monotonic() >= self.deadline

@@ -24,7 +24,7 @@ from nsl_tfx.robustness.attacking.probes import (
 from nsl_tfx.robustness.attacking.radii import Nearest, certify_examples, search_nearest
 from nsl_tfx.robustness.attacking.reference import Reference
 from nsl_tfx.robustness.attacking.runner import Attacked, GradientHealth, Runner, is_right
-from nsl_tfx.robustness.attacking.suite import CHEAP, GRADIENT_FREE, PlannedAttack, make_attack
+from nsl_tfx.robustness.attacking.suite import CHEAP, GRADIENT_FREE, make_attack
 from nsl_tfx.robustness.attacking.threat import Arrays, Threat
 from nsl_tfx.robustness.data import Examples
 from nsl_tfx.robustness.faults.effects import Faults
@@ -37,14 +37,27 @@ MAX_FRAGILE = 8
 # Softmax in float32 sums to 1 within 1e-6; logits of a whole data set never do by chance.
 MAX_SUM_ERROR = 1e-4
 
-# Of what the attacks at the verdict's epsilon cost, roughly: the curve's other epsilons are for
-# some of the examples, and most of these are misled by the first attack.
-_CURVE_COST = 0.25
+# What takes how long, roughly: the attacks at the verdict's epsilon, those at the others, and the
+# tests of the attacks.
+_VERDICT, _CURVE, _PROBES = 0.4, 0.35, 0.25
+
+# Fewer rows in a call hardly take less time.
+_FEW = 32
+_PARTS_OF_BUDGET = 8
 
 _LOG = logging.getLogger(__name__)
 
 OnStep = Callable[[float, str], None]
 """Is told of so much more work done, as a share of all that an example takes, and what comes."""
+
+
+def rows_in_call(total: int, config: RobustnessConfig) -> int:
+    """Returns how many of so many examples a call of the model takes.
+
+    Under a budget at most an eighth of them, or it could not end anywhere but at the end.
+    """
+    size = min(config.batch_size, total)
+    return min(size, max(total // _PARTS_OF_BUDGET, _FEW)) if config.has_budget else size
 
 
 class Measurement:
@@ -61,11 +74,11 @@ class Measurement:
     ) -> None:
         self._model, self._config, self._reference = model, config, reference
         self._threat = Threat.of(config)
-        size = min(config.batch_size, reference.total)
+        size = rows_in_call(reference.total, config)
         self._runner = Runner(model, self._threat, size)
         # What is told few examples, and by attack, not by how few: so that what is found does not
         # depend on the parts either.
-        self._few = Runner(model, self._threat, max(size // 4, min(size, 32)))
+        self._few = Runner(model, self._threat, max(size // 4, min(size, _FEW)))
         self._probes = Probes(self._few, config, (reference.low, reference.high))
         self._faults = Faults(self._runner, config, reference, list(model.inputs))
         self._planned = {name: make_attack(name, config) for name in config.attack_names}
@@ -104,6 +117,7 @@ class Measurement:
             finite=np.isfinite(logits).all(axis=1),
             margin=state.margin,
             repeat_difference=_largest_difference(logits, self._runner.logits(examples)),
+            largest_logit=_largest(logits),
             is_distribution=_is_distribution(logits),
             **_health_columns(health, len(examples)),
             attacked=_by_value(state.attacked),
@@ -121,7 +135,6 @@ class Measurement:
             certified_radius=self._certify(examples, on_step),
             fragile=state.most_fragile(),
             seconds={name.value: seconds for name, seconds in state.seconds.items()},
-            queries=state.queries,
         )
 
     def _gradient_health(self, examples: Examples) -> dict[str, GradientHealth] | str:
@@ -168,7 +181,6 @@ class Measurement:
             told = state.examples.take(state.correct)
             found = search_nearest(self._few, planned, told, self._config)
             state.note_nearest(name, found)
-            state.queries += len(told) * planned.attack.queries * (self._config.bisections + 1)
 
     def _certify(self, examples: Examples, on_step: OnStep) -> NDArray[np.float64]:
         if self._config.smoothing is None:
@@ -179,11 +191,11 @@ class Measurement:
     def _shares(self, names: list[AttackName]) -> dict[AttackName, float]:
         """Returns each attack's share of the work of an example, at the verdict's epsilon."""
         costs = {name: self._planned[name].queries(10) for name in names}
-        total = sum(costs.values()) * (1 + _CURVE_COST * (len(self._config.epsilons) > 1))
-        return {name: cost / total for name, cost in costs.items()}
+        total = sum(costs.values())
+        return {name: _VERDICT * cost / total for name, cost in costs.items()}
 
     def _curve_share(self) -> float:
-        return _CURVE_COST / (len(self._config.epsilons) - 1)
+        return _CURVE / _VERDICT / (len(self._config.epsilons) - 1)
 
     def _attack(
         self,
@@ -204,7 +216,7 @@ class Measurement:
             runner = self._runner if name in CHEAP else self._few
             found = runner.attack(planned, state.examples.take(told), epsilon, seed)
             misled[told] = found.fooled
-            state.note(name, planned, told, found, epsilon)
+            state.note(name, told, found, epsilon)
         if decisive:
             state.seconds[name] = time.monotonic() - start
             state.attacked[name] = told
@@ -243,6 +255,7 @@ class Measurement:
             on_step(0.0, f"probe: {name.replace('_', ' ')}")
             if told.any():
                 found[name][told] = probe(examples.take(told))
+            on_step(_PROBES / len(probes), "")
         return found
 
 
@@ -269,7 +282,6 @@ class _Progress:
         self.idle: dict[AttackName, Flags] = {}
         self.seconds: dict[AttackName, float] = {}
         self.fragile: list[Fragile] = []
-        self.queries = 0
 
     def expect(self, name: AttackName) -> None:
         """Makes room for what an attack will do, which may be told nothing at all."""
@@ -279,14 +291,12 @@ class _Progress:
     def note(
         self,
         name: AttackName,
-        planned: PlannedAttack,
         told: Flags,
         found: Attacked,
         epsilon: float,
     ) -> None:
         """Takes down what an attack did to the told examples."""
         places = np.flatnonzero(told)
-        self.queries += len(places) * planned.queries(self.logits.shape[1])
         still = [
             (value.reshape(len(value), -1) == before.reshape(len(value), -1)).all(axis=1)
             for key, value in found.adversarial.items()
@@ -389,6 +399,11 @@ def _largest_difference(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np
     both = np.isfinite(first) & np.isfinite(second)
     difference = np.abs(np.where(both, first, 0) - np.where(both, second, 0))
     return np.asarray(difference.max(axis=1).astype(np.float64))
+
+
+def _largest(logits: NDArray[Any]) -> NDArray[np.float64]:
+    magnitudes = np.abs(np.where(np.isfinite(logits), logits, 0))
+    return np.asarray(magnitudes.max(axis=1).astype(np.float64))
 
 
 def _is_distribution(logits: NDArray[Any]) -> Flags:
