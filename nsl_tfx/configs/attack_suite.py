@@ -44,6 +44,18 @@ NORMS = {
 """The norms that an attack knows, where these are not all."""
 
 
+ITERATIVE = frozenset(
+    {
+        AttackName.PGD,
+        AttackName.MIM,
+        AttackName.APGD_CE,
+        AttackName.APGD_DLR,
+        AttackName.APGD_T,
+    }
+)
+"""Those that take gradient steps."""
+
+
 class AttackPreset(Choice):
     """Attacks that go together, with their budget.
 
