@@ -215,6 +215,18 @@ def test_output_holds_what_was_printed(tmp_path):
     assert sorted(os.listdir(output)) == ["examples.parquet", "metrics.json", "report.html"]
 
 
+def test_the_report_is_written_though_nobody_reads_what_is_printed(tmp_path, monkeypatch):
+    def gone(*_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    # The package's attribute of that name is the group of commands.
+    monkeypatch.setattr(sys.modules["nsl_tfx.cli.robustness"], "_print", gone)
+    result = run("model", "arrays.npz", *QUICK, f"--output={tmp_path}")
+    assert result.exit_code != 0
+    assert "Broken pipe" in result.output
+    assert (tmp_path / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -246,14 +246,17 @@ def evaluate(
             check_output(output, "--output", is_folder=True)
         _load_quietly()
         result = _evaluate(model, examples, baseline, schema, given)
-        # First, since a disk may be full.
-        _print(result, as_json)
-        if output is not None:
-            from nsl_tfx.robustness.reporting.files import save
+        try:
+            # First, since a disk may be full.
+            _print(result, as_json)
+        finally:
+            # Though nobody reads what is printed, as where it is piped into `head`.
+            if output is not None:
+                from nsl_tfx.robustness.reporting.files import save
 
-            save(result, output)
-            if not as_json:
-                click.echo(f"\nThe report is {os.path.join(output, 'report.html')}.")
+                save(result, output)
+        if output is not None and not as_json:
+            click.echo(f"\nThe report is {os.path.join(output, 'report.html')}.")
     sys.exit(EXIT_CODES[result.verdict.value])
 
 

@@ -115,8 +115,8 @@ def _check_single(
                 f'The signature "{name}" gives one number an example, "{single[0]}", and does not '
                 "say whether it is a probability or a logit. With z, the last layer's value from "
                 'before any sigmoid, export {"logits": tf.concat([tf.zeros_like(z), z], axis=1)} '
-                f'as a signature "{SIGNATURE}"; or pass the Keras model itself to '
-                "nsl_tfx.robustness.evaluate, which does so."
+                f'as a signature "{SIGNATURE}"; or evaluate the Keras model or its .keras file, '
+                "which shows what is the logit."
             )
 
 
