@@ -11,8 +11,8 @@ import tensorflow as tf
 from nsl_tfx.attacks.attack import Best, Loss, some_stand, value_and_gradient, where_example
 from nsl_tfx.attacks.restarts import RestartedAttack
 from nsl_tfx.configs.base import bounded
-from nsl_tfx.lib.casting import expand_like
-from nsl_tfx.lib.perturbation import Structure
+from nsl_tfx.lib.casting import wide_dtype
+from nsl_tfx.lib.perturbation import Step, Structure
 
 # The first checkpoint, by how much each next interval is shorter, and the shortest, as shares of
 # all steps (section 3.2 of the paper).
@@ -148,8 +148,9 @@ class APGD(RestartedAttack):
         """Takes the steps from a start; see `RestartedAttack`."""
         value, fooled, gradient = value_and_gradient(loss, start)
         intervals = tf.constant(intervals_between_checkpoints(self.steps))
-        zero = tf.zeros_like(value)
-        project = self.region.projection(x)
+        # Of the input's dtype: the loss's may be too coarse for a length.
+        zero = tf.zeros_like(value, wide_dtype(x.values()))
+        move, project = self.region.stepping(x), self.region.projection(x)
         state = _State(
             current=start,
             previous=start,
@@ -165,7 +166,7 @@ class APGD(RestartedAttack):
         )
 
         def step(i: tf.Tensor, state: _State, *so_far: Any) -> tuple[Any, ...]:
-            moved = self._move(project, state, tf.where(i == 0, 1.0, _NEW))
+            moved = _advance(move, project, state, tf.where(i == 0, 1.0, _NEW))
             value, fooled, gradient = value_and_gradient(loss, moved)
             better = Best(*so_far).update(moved, value, fooled)
             after = state.arrive(moved, value, gradient).check(intervals[i], self.rise)
@@ -180,21 +181,16 @@ class APGD(RestartedAttack):
         )
         return Best(*so_far)
 
-    def _move(self, project: Projection, state: _State, new: tf.Tensor) -> Structure:
-        """Returns the next point: partly a step up, partly the step before once more."""
-        current, previous = state.current, state.previous
-        stepped = project(
-            {
-                name: current[name] + expand_like(state.size, up) * up
-                for name, up in self.region.direction(state.gradient).items()
-            }
-        )
-        new = tf.cast(new, state.size.dtype)
-        return project(
-            {
-                name: current[name]
-                + new * (stepped[name] - current[name])
-                + (1 - new) * (current[name] - previous[name])
-                for name in current
-            }
-        )
+
+def _advance(move: Step, project: Projection, state: _State, new: tf.Tensor) -> Structure:
+    """Returns the next point: partly a step up, partly the step before once more."""
+    current, previous = state.current, state.previous
+    stepped = move(current, state.gradient, state.size)
+
+    def combine(now: tf.Tensor, up: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+        share = tf.cast(new, now.dtype)
+        return now + share * (up - now) + (1 - share) * (now - before)
+
+    return project(
+        {name: combine(current[name], stepped[name], previous[name]) for name in current}
+    )

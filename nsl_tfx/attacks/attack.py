@@ -10,11 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from nsl_tfx.attacks.reach import Reach
 from nsl_tfx.attacks.units import Units
 from nsl_tfx.configs import NormType
 from nsl_tfx.configs.arrays import check_numbers
 from nsl_tfx.configs.base import Config, bounded
-from nsl_tfx.lib.perturbation import Region, Structure
+from nsl_tfx.lib.perturbation import Structure
 
 Loss = Callable[[Structure], Any]
 """Gives a loss `[batch]` to be raised, or a pair of it and a boolean `[batch]`: fooled or not."""
@@ -125,9 +126,9 @@ class Attack(Config, abc.ABC):
         """Returns what is found in a ball of radius `epsilon` in every direction; see `find`."""
 
     @property
-    def region(self) -> Region:
+    def region(self) -> Reach:
         """Where the attacked input may lie."""
-        return Region(
+        return Reach(
             radius=self.epsilon,
             norm=self.norm,
             low=self.clip_value_min,

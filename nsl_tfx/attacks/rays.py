@@ -11,7 +11,7 @@ from nsl_tfx.attacks.attack import Attack, Best, Loss, some_stand, value_and_dec
 from nsl_tfx.configs import NormType
 from nsl_tfx.configs.base import bounded
 from nsl_tfx.lib import draws
-from nsl_tfx.lib.casting import expand_like, flatten_rows, wide_dtype
+from nsl_tfx.lib.casting import expand_like, join_features, split_features
 from nsl_tfx.lib.perturbation import Structure
 
 # An interval of radii is halved until it is this short, as a share of epsilon.
@@ -140,8 +140,7 @@ class RayS(Attack):
 
     def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the first point found in the ball that fools; see `Attack`."""
-        wide = wide_dtype(x.values())
-        flat = tf.concat([flatten_rows(tf.cast(value, wide)) for value in x.values()], axis=1)
+        flat = join_features(x)
         far = self.reach * self.epsilon
 
         def random_signs(i: tf.Tensor) -> tf.Tensor:
@@ -150,7 +149,7 @@ class RayS(Attack):
 
         def query(i: tf.Tensor, ray: _Ray, *so_far: Any) -> tuple[Any, ...]:
             signs, radius = ray.ask(self.epsilon)
-            delta = self.region.apply_mask(_unflatten(radius[:, tf.newaxis] * signs, x))
+            delta = self.region.apply_mask(split_features(radius[:, tf.newaxis] * signs, x))
             point = self.region.clip({name: x[name] + delta[name] for name in x})
             value, fooled = value_and_decision(loss, point)
             inside = radius <= self.epsilon
@@ -185,13 +184,3 @@ def _turn(signs: tf.Tensor, block: tf.Tensor) -> tf.Tensor:
     place = tf.range(elements)[tf.newaxis]
     inside = (place >= number * elements // count) & (place < (number + 1) * elements // count)
     return tf.where(inside, -signs, signs)
-
-
-def _unflatten(rows: tf.Tensor, like: Structure) -> Structure:
-    """Returns `[batch, elements]` over all features as the features that it was made of."""
-    sizes = [tf.reduce_prod(tf.shape(value)[1:]) for value in like.values()]
-    parts = tf.split(rows, sizes, axis=1)
-    return {
-        name: tf.ensure_shape(tf.cast(tf.reshape(part, tf.shape(value)), value.dtype), value.shape)
-        for part, (name, value) in zip(parts, like.items(), strict=True)
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,3 +37,19 @@ def expand_like(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Returns `[batch]` values with trailing axes of 1, to broadcast against `[batch, ...]`."""
     trailing = tf.ones([tf.rank(like) - 1], tf.int32)
     return tf.reshape(values, tf.concat([tf.shape(values), trailing], axis=0))
+
+
+def join_features(x: Mapping[Any, tf.Tensor]) -> tf.Tensor:
+    """Returns features `[batch, ...]` by name as one `[batch, elements]` of a wide dtype."""
+    dtype = wide_dtype(x.values())
+    return tf.concat([flatten_rows(tf.cast(value, dtype)) for value in x.values()], axis=1)
+
+
+def split_features(rows: tf.Tensor, like: Mapping[Any, tf.Tensor]) -> dict[Any, tf.Tensor]:
+    """Returns `[batch, elements]` over all features as features of the given shapes and dtypes."""
+    sizes = [tf.reduce_prod(tf.shape(value)[1:]) for value in like.values()]
+    parts = tf.split(rows, sizes, axis=1)
+    return {
+        name: tf.ensure_shape(tf.cast(tf.reshape(part, tf.shape(value)), value.dtype), value.shape)
+        for part, (name, value) in zip(parts, like.items(), strict=True)
+    }

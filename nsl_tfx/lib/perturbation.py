@@ -16,6 +16,9 @@ from nsl_tfx.lib.casting import expand_like, to_dtype, wide_dtype
 Structure = dict[Any, tf.Tensor]
 """Float features `[batch, ...]` by name."""
 
+Step = Callable[[Structure, Structure, Any], Structure]
+"""From a point, the gradient there and a length, a number or `[batch]`, to the next point."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Region:
@@ -102,12 +105,8 @@ class Region:
             for name, value in x.items()
         }
 
-    def direction(self, gradient: Structure) -> Structure:
-        """Returns the step of norm 1 that raises a linear loss with this gradient the most.
-
-        Non-finite elements count as zero. How small a gradient is does not matter: a model that is
-        sure of itself has gradients far below any fixed floor, and they still point somewhere.
-        """
+    def usable(self, gradient: Structure) -> Structure:
+        """Returns the gradient times the mask, with 0 for what is not finite."""
         finite = {
             # Of equal shapes, twice as fast as tf.where, which could broadcast.
             name: tf.raw_ops.Select(
@@ -115,7 +114,15 @@ class Region:
             )
             for name, value in gradient.items()
         }
-        masked = self.apply_mask(finite)
+        return self.apply_mask(finite)
+
+    def direction(self, gradient: Structure) -> Structure:
+        """Returns the step of norm 1 that raises a linear loss with this gradient the most.
+
+        Non-finite elements count as zero. How small a gradient is does not matter: a model that is
+        sure of itself has gradients far below any fixed floor, and they still point somewhere.
+        """
+        masked = self.usable(gradient)
         # A sign needs no scaling, and these passes over the input are much of a cheap step's cost.
         if self.norm is not NormType.INFINITY:
             masked = scale_to_unit_maximum(masked)
@@ -139,6 +146,23 @@ class Region:
         }
         moved = self.place({name: x[name] for name in gradient}, delta)
         return {**current, **moved}
+
+    def stepping(self, x: Structure) -> Step:
+        """Returns what takes one step further up, in the ball around `x`.
+
+        For many steps around the same `x`; see `projection`.
+        """
+        project = self.projection(x)
+
+        def step(current: Structure, gradient: Structure, size: Any) -> Structure:
+            return project(
+                {
+                    name: current[name] + length_for(size, up) * up
+                    for name, up in self.direction(gradient).items()
+                }
+            )
+
+        return step
 
     def ascend(
         self,
@@ -169,17 +193,13 @@ class Region:
         if steps == 1:
             gradient, *after = gradient_at(start, *state)
             return (self.step(x, start, gradient, size), *after)
-        project = self.projection(x)
+        move = self.stepping(x)
 
         def step(current: Structure, *state: Any) -> tuple[Any, ...]:
             gradient, *after = gradient_at(current, *state)
             if not gradient:
                 return (current, *after)
-            moved = {
-                name: current[name] + to_dtype(size, value.dtype) * value
-                for name, value in self.direction(gradient).items()
-            }
-            return ({**current, **project(moved)}, *after)
+            return ({**current, **move(current, gradient, size)}, *after)
 
         # A loop of the graph: forty steps written out would be traced forty times.
         return tuple(tf.while_loop(go_on, step, (start, *state), maximum_iterations=steps))
@@ -202,6 +222,12 @@ def scale_to_unit_maximum(x: Structure) -> Structure:
         name: tf.cast(tf.math.divide_no_nan(value, expand_like(largest, value)), x[name].dtype)
         for name, value in wide.items()
     }
+
+
+def length_for(size: Any, like: tf.Tensor) -> tf.Tensor:
+    """Returns a length, a number or `[batch]`, so that it multiplies a feature `[batch, ...]`."""
+    size = to_dtype(size, like.dtype)
+    return expand_like(size, like) if size.shape.rank == 1 else size
 
 
 def per_feature(setting: Any, x: Structure) -> dict[Any, Any]:

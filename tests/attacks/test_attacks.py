@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 import tensorflow as tf
 
 from nsl_tfx.attacks import APGD, FGSM, MIM, NES, PGD, SPSA, HopSkipJump, Noise, RayS, Square
@@ -178,6 +179,98 @@ def test_reaches_the_optimum_of_a_linear_loss(name, norm):
     weights = np.concatenate([v.numpy().ravel() for v in WEIGHTS.values()])
     dual = {"infinity": 1, "l2": 2, "l1": np.inf}[norm]
     np.testing.assert_allclose(gain, EPSILON * np.linalg.norm(weights, dual), rtol=1e-3)
+
+
+def boxed_optimum(weights, room, norm, epsilon):
+    """The most that a linear loss rises in ball and box, of one example."""
+    if norm == "l1":
+        left, gain = epsilon, 0.0
+        for i in np.argsort(-np.abs(weights)):
+            moved = min(left, room[i])
+            left, gain = left - moved, gain + moved * abs(weights[i])
+        return gain
+    if norm == "infinity":
+        return np.minimum(room, epsilon) @ np.abs(weights)
+    # The farther along the gradient, the longer, until the box holds everything.
+    size = np.abs(weights)
+    if np.linalg.norm(room) <= epsilon:
+        return room @ size
+    found = scipy.optimize.brentq(
+        lambda t: np.linalg.norm(np.minimum(room, t * size)) - epsilon, 0, 1e6
+    )
+    return np.minimum(room, found * size) @ size
+
+
+@pytest.mark.parametrize("epsilon", [0.3, 1.0, 3.0, 40.0])
+@pytest.mark.parametrize(
+    ("name", "norm", "share"),
+    [
+        ("fgsm", "infinity", 0.999),
+        ("pgd", "infinity", 0.999),
+        ("apgd", "infinity", 0.999),
+        ("pgd", "l2", 0.97),
+        ("apgd", "l2", 0.97),
+        ("fgsm", "l1", 0.999),
+        ("mim", "l1", 0.999),
+        ("pgd", "l1", 0.999),
+        ("pgd_restarts", "l1", 0.999),
+        ("apgd", "l1", 0.999),
+    ],
+)
+def test_reaches_the_optimum_of_a_linear_loss_in_a_box(name, norm, share, epsilon):
+    """Many elements are at a bound already, some at the one that the gradient points to."""
+    rng = np.random.default_rng(0)
+    rows = np.clip(rng.uniform(-0.75, 1.75, (8, 64)), 0, 1).astype(np.float32)
+    weights = rng.normal(size=rows.shape).astype(np.float32)
+    x = {"a": tf.constant(rows[:, :20]), "b": tf.constant(rows[:, 20:].reshape(8, 11, 4))}
+
+    def loss(x):
+        joined = tf.concat([tf.reshape(v, [8, -1]) for v in x.values()], axis=1)
+        return tf.reduce_sum(joined * weights, axis=1)
+
+    kind = {"fgsm": FGSM, "mim": MIM, "apgd": APGD}.get(name, PGD)
+    settings = {"restarts": 1} if name == "pgd_restarts" else {}
+    box = {"clip_value_min": 0.0, "clip_value_max": {"a": 1.0, "b": 1.0}}
+    attack = kind(epsilon=epsilon, norm=norm, **box, **settings)
+    best = tf.function(lambda x: attack.find(loss, x).x, autograph=False)(x)
+    gain = loss(best) - loss(x)
+    room = np.where(weights > 0, 1 - rows, rows).astype(np.float64)
+    exact = [boxed_optimum(w, r, norm, epsilon) for w, r in zip(weights, room, strict=True)]
+    assert np.all(gain >= share * np.array(exact))
+    assert np.all(gain <= (1 + 1e-5) * np.array(exact))
+    assert np.all(delta_norm(x, best, norm) <= epsilon * (1 + 1e-5))
+
+
+FLOATS = [tf.float16, tf.float32, tf.float64]
+DTYPE_CASES = [
+    *((name, "infinity", x, value) for name in ATTACKS for x in FLOATS for value in FLOATS),
+    *(
+        (name, norm, x, value)
+        for name in ["fgsm", "mim", "pgd_restarts", "apgd_restarts", "nes"]
+        for norm in ["l2", "l1"]
+        for x, value in [(tf.float16, tf.float64), (tf.float64, tf.float16)]
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "x_dtype", "loss_dtype"),
+    DTYPE_CASES,
+    ids=[f"{n}-{norm}-{x.name}-loss-{value.name}" for n, norm, x, value in DTYPE_CASES],
+)
+def test_the_loss_may_have_another_dtype_than_the_input(name, norm, x_dtype, loss_dtype):
+    x = {k: tf.cast(v, x_dtype) for k, v in make_input().items()}
+
+    def loss(x):
+        return tf.cast(bent({k: tf.cast(v, tf.float32) for k, v in x.items()}), loss_dtype)
+
+    found = ATTACKS[name](norm=norm)(loss, x)
+    assert all(found[k].dtype == x_dtype for k in x)
+    assert np.all(loss(found) >= loss(x))
+    assert np.any(loss(found) > loss(x))
+    rounding = 5e-3 if x_dtype == tf.float16 else 1e-5
+    wide = ({k: tf.cast(v, tf.float64) for k, v in z.items()} for z in (x, found))
+    assert np.all(delta_norm(*wide, norm) <= EPSILON * (1 + rounding))
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e20])
