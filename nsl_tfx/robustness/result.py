@@ -67,7 +67,8 @@ class AttackScore:
         attacked: How many examples it was told.
         fooled: How many of them it misleads the model about.
         left: Share of all examples that stay right under it and all attacks before it.
-        seconds: How long it took, tracing included; the sum over workers.
+        seconds: How long it took, the sum over workers; without the time for its graph, which
+            the first epsilon's attack makes, unless that is the only one.
     """
 
     name: str

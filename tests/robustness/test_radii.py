@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from nsl_tfx.configs import NormType, RobustnessConfig, SmoothingConfig
 from nsl_tfx.robustness import ModelUnderTest, Verdict, evaluate
+from nsl_tfx.robustness.reporting.report import render_report
 
 WEIGHTS = np.array([1.0, -2.0, 0.5], np.float32)
 CONFIG = RobustnessConfig(
@@ -62,6 +63,16 @@ def test_the_most_fragile_are_the_nearest():
         moved = np.abs(one.adversarial["x"] - one.original["x"]).max()
         assert moved <= one.epsilon * (1 + 1e-5) + 1e-7
     assert result.verdict is Verdict.PASS
+
+
+def test_the_report_tells_smallest_epsilons_and_certificates():
+    config = CONFIG.replace(bisections=10, smoothing=SmoothingConfig(sigma=0.3, samples=200))
+    result = evaluate(MODEL, examples(), config)
+    page = " ".join(render_report(result).split())
+    median = f"{np.quantile(result.model.rows.smallest_epsilon, 0.5, method='lower'):.3g}"
+    assert f'<td>50 %</td><td class="number">{median}</td>' in page
+    certified = 100 * result.model.certified[0].accuracy.value
+    assert f'<td>0</td><td class="number">{certified:.1f} %' in page
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from nsl_tfx.robustness.result import (
     SeverityCurve,
     SliceScore,
     Verdict,
+    smallest_epsilon_quantiles,
 )
 from nsl_tfx.version import __version__
 
@@ -64,6 +65,7 @@ def render_report(result: RobustnessResult) -> str:
         baseline_slices=_by_slice(result.baseline),
         corruptions=_panels(result, "corruptions", config.min_corrupted_accuracy),
         edits=_panels(result, "edits", config.min_edited_accuracy),
+        quantiles=smallest_epsilon_quantiles(model.rows) if model else {},
         pictures=[draw(fragile, config) for fragile in model.fragile] if model else [],
         config_json=json.dumps(config.to_dict(), indent=2, sort_keys=True),
         format_version=FORMAT_VERSION,
