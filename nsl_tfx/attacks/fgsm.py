@@ -19,7 +19,8 @@ from nsl_tfx.lib.perturbation import Structure
 class FGSM(Attack):
     """Goodfellow et al. 2015, "Explaining and harnessing adversarial examples", section 4.
 
-    For the infinity norm `x + epsilon * sign(gradient)`; for others the steepest step of that norm.
+    For the infinity norm `x + epsilon * sign(gradient)`; for L2 the steepest step; for L1 to the
+    point of ball and box that is the highest on a linear loss, see `Reach`.
 
     Example:
         >>> import tensorflow as tf

@@ -44,8 +44,12 @@ class NES(ProbingAttack):
         """Returns an average of nothing; see `ProbingAttack`."""
         return {name: tf.zeros_like(value) for name, value in x.items()}
 
-    def follow(self, number: tf.Tensor, estimate: Structure, memory: Any) -> tuple[Structure, Any]:
-        """Returns the steepest step along the average; see `ProbingAttack`."""
-        del number  # An average whose length does not count needs no correction.
-        mean = {k: self.decay * memory[k] + (1 - self.decay) * v for k, v in estimate.items()}
-        return self.region.direction(mean), mean
+    def remember(self, estimate: Structure, memory: Any) -> Any:
+        """Returns the average; see `ProbingAttack`."""
+        # An average whose length does not count needs no correction.
+        return {k: self.decay * memory[k] + (1 - self.decay) * v for k, v in estimate.items()}
+
+    def move(self, number: tf.Tensor, x: Structure, current: Structure, memory: Any) -> Structure:
+        """Takes the steepest step along the average; see `ProbingAttack`."""
+        del number
+        return self.region.step(x, current, memory, self.epsilon * self.step_size)

@@ -15,6 +15,8 @@ from nsl_tfx.lib.perturbation import Structure
 class PGD(RestartedAttack):
     """Madry et al. 2018, "Towards deep learning models resistant to adversarial attacks", eq. 2.
 
+    In the L1 norm, steps go towards points that ball and box have in common; see `Reach`.
+
     Attributes:
         steps: Gradient steps of each start.
         step_size: Length of a step, in units of the input feature; `2.5 * epsilon / steps` when

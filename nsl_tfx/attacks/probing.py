@@ -48,12 +48,8 @@ class ProbingAttack(Attack, abc.ABC):
         def step(i: tf.Tensor, current: Structure, memory: Any, *so_far: Any) -> tuple[Any, ...]:
             estimate = self._estimate(loss, current, unit, draws.fold_in(seed, i))
             # So that a step weighs in an average whether the model is sure there or not.
-            way, memory = self.follow(i, scale_to_unit_maximum(estimate), memory)
-            delta = {
-                name: current[name] - x[name] + self.epsilon * self.step_size * way[name]
-                for name in x
-            }
-            moved = self.region.place(x, delta)
+            memory = self.remember(scale_to_unit_maximum(estimate), memory)
+            moved = self.move(i, x, current, memory)
             best = Best(*so_far).update(moved, *value_and_fooled(loss, moved))
             return i + 1, moved, memory, best.x, best.loss, best.fooled
 
@@ -75,13 +71,23 @@ class ProbingAttack(Attack, abc.ABC):
         """Returns the memory before the first step."""
 
     @abc.abstractmethod
-    def follow(self, number: tf.Tensor, estimate: Structure, memory: Any) -> tuple[Structure, Any]:
-        """Returns the step, of norm 1 or less, and the new memory.
+    def remember(self, estimate: Structure, memory: Any) -> Any:
+        """Returns the new memory.
+
+        Args:
+            estimate: The gradient's, each example's largest element 1 in magnitude.
+            memory: What the last step left.
+        """
+
+    @abc.abstractmethod
+    def move(self, number: tf.Tensor, x: Structure, current: Structure, memory: Any) -> Structure:
+        """Returns the next point, in ball and box, about `epsilon * step_size` away.
 
         Args:
             number: The step's, from 0.
-            estimate: The gradient's, each example's largest element 1 in magnitude.
-            memory: What the last step left.
+            x: The middle of the ball.
+            current: The point.
+            memory: With the newest estimate in it.
         """
 
     def _estimate(self, loss: Loss, x: Structure, unit: Structure, seed: tf.Tensor) -> Structure:

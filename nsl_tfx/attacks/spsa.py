@@ -42,18 +42,30 @@ class SPSA(ProbingAttack):
         nothing = {name: tf.zeros_like(value) for name, value in x.items()}
         return nothing, nothing
 
-    def follow(self, number: tf.Tensor, estimate: Structure, memory: Any) -> tuple[Structure, Any]:
-        """Returns Adam's step; see `ProbingAttack`."""
+    def remember(self, estimate: Structure, memory: Any) -> Any:
+        """Returns the averages; see `ProbingAttack`."""
         mean, square = memory
-        mean = {k: _KEPT * mean[k] + (1 - _KEPT) * v for k, v in estimate.items()}
-        square = {
-            k: _KEPT_SQUARES * square[k] + (1 - _KEPT_SQUARES) * v**2 for k, v in estimate.items()
-        }
+        return (
+            {k: _KEPT * mean[k] + (1 - _KEPT) * v for k, v in estimate.items()},
+            {
+                k: _KEPT_SQUARES * square[k] + (1 - _KEPT_SQUARES) * v**2
+                for k, v in estimate.items()
+            },
+        )
+
+    def move(self, number: tf.Tensor, x: Structure, current: Structure, memory: Any) -> Structure:
+        """Takes Adam's step; see `ProbingAttack`."""
+        mean, square = memory
         count = tf.cast(number + 1, tf.float64)
         whole = (1 - _KEPT_SQUARES**count) ** 0.5 / (1 - _KEPT**count)
         unit = self.even_direction(mean)
-        way = {
-            k: unit[k] * tf.cast(whole, v.dtype) * tf.math.divide_no_nan(v, tf.sqrt(square[k]))
+        size = self.epsilon * self.step_size
+        delta = {
+            k: current[k] - x[k] + size * unit[k] * tf.cast(whole, v.dtype) * _ratio(v, square[k])
             for k, v in mean.items()
         }
-        return way, (mean, square)
+        return self.region.place(x, delta)
+
+
+def _ratio(mean: tf.Tensor, square: tf.Tensor) -> tf.Tensor:
+    return tf.math.divide_no_nan(mean, tf.sqrt(square))

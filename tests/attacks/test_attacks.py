@@ -215,6 +215,7 @@ def boxed_optimum(weights, room, norm, epsilon):
         ("pgd", "l1", 0.999),
         ("pgd_restarts", "l1", 0.999),
         ("apgd", "l1", 0.999),
+        ("nes", "l1", 0.85),
     ],
 )
 def test_reaches_the_optimum_of_a_linear_loss_in_a_box(name, norm, share, epsilon):
@@ -228,7 +229,7 @@ def test_reaches_the_optimum_of_a_linear_loss_in_a_box(name, norm, share, epsilo
         joined = tf.concat([tf.reshape(v, [8, -1]) for v in x.values()], axis=1)
         return tf.reduce_sum(joined * weights, axis=1)
 
-    kind = {"fgsm": FGSM, "mim": MIM, "apgd": APGD}.get(name, PGD)
+    kind = {"fgsm": FGSM, "mim": MIM, "apgd": APGD, "nes": NES}.get(name, PGD)
     settings = {"restarts": 1} if name == "pgd_restarts" else {}
     box = {"clip_value_min": 0.0, "clip_value_max": {"a": 1.0, "b": 1.0}}
     attack = kind(epsilon=epsilon, norm=norm, **box, **settings)
