@@ -157,9 +157,10 @@ def check_examples(examples: Examples, config: RobustnessConfig) -> None:
             if outside.any():
                 raise ValueError(
                     f"Expected feature {name!r} within {setting}={bound}. Received values from "
-                    f"{values.min():g} to {values.max():g}; the bounds are in the units of the "
+                    f"{low:g} to {high:g}; the bounds are in the units of the "
                     "model's input, after any scaling."
                 )
+                low, high = float(values.min()), float(values.max())
 
 
 def _each_batch(batches: Batches) -> Iterator[Mapping[str, Any]]:
@@ -235,7 +236,8 @@ def _as_input(value: NDArray[Any], name: str, spec: tf.TensorSpec) -> NDArray[An
         )
     if spec.dtype == tf.string:
         return value.astype(object)
-    if value.dtype.kind not in "fiub":
+    # NumPy itself knows no bfloat16.
+    if value.dtype.kind not in "fiub" and value.dtype != tf.bfloat16.as_numpy_dtype:
         raise ValueError(
             f"Expected feature {name!r} of dtype {spec.dtype.name}, as the model takes it. "
             f"Received: {value.dtype}."

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from nsl_tfx.attacks import Structure
+from nsl_tfx.lib.casting import wide_dtype
 from nsl_tfx.robustness.attacking.losses import cross_entropy
 from nsl_tfx.robustness.attacking.planned import apply_attack
 from nsl_tfx.robustness.attacking.suite import PlannedAttack
@@ -78,7 +79,16 @@ class Runner:
         self._traced: dict[str, Any] = {}
 
     def logits(self, examples: Examples, changed: Arrays | None = None) -> NDArray[Any]:
-        """Returns `[rows, classes]`; `changed` holds features in the place of the examples' own."""
+        """Returns `[rows, classes]`, as float32 or float64.
+
+        Args:
+            examples: At least one.
+            changed: Features in the place of the examples' own.
+        """
+        return widen(self.outputs(examples, changed))
+
+    def outputs(self, examples: Examples, changed: Arrays | None = None) -> NDArray[Any]:
+        """Returns the same logits in the dtype that the model gives."""
         features = {**examples.features, **(changed or {})}
         found = [
             self._predict(self._inputs(features, rows))[:count].numpy()
@@ -181,8 +191,9 @@ class Runner:
         return lambda x: self.call({**still, **x})
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the logits of a batch, inside a traced function."""
-        return self._model.function(inputs)
+        """Returns the logits of a batch, float32 or float64, inside a traced function."""
+        logits = self._model.function(inputs)
+        return tf.cast(logits, wide_dtype([logits]))
 
     def _predict(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return self._trace("logits", self._model.function, inputs)(inputs)
@@ -202,7 +213,7 @@ class Runner:
     def _measure_gradient(self, moving: Any, still: Any, labels: tf.Tensor) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(moving)
-            loss = cross_entropy(self._model.function({**still, **moving}), labels)
+            loss = cross_entropy(self.call({**still, **moving}), labels)
         found = {}
         for name, gradient in tape.gradient(loss, moving).items():
             if gradient is not None:
@@ -247,6 +258,11 @@ def content_seeds(columns: list[NDArray[Any]]) -> NDArray[np.uint32]:
         for parts in zip(*rows, strict=True)
     )
     return np.frombuffer(digests, "<u4").reshape(-1, 2).astype(np.uint32)
+
+
+def widen(logits: NDArray[Any]) -> NDArray[Any]:
+    """Returns logits as float64 if they have it, else as float32, which NumPy computes with."""
+    return logits.astype(np.float64 if logits.dtype == np.float64 else np.float32, copy=False)
 
 
 def _bytes_of_rows(column: NDArray[Any]) -> Iterator[bytes]:

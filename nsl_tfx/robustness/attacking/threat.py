@@ -15,6 +15,9 @@ from nsl_tfx.lib.casting import expand_like, to_dtype
 
 Arrays = dict[str, NDArray[Any]]
 
+# How many spacings of neighboring numbers it takes to add a perturbation and take it off again.
+_ROUNDINGS = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Threat:
@@ -87,7 +90,8 @@ class Threat:
     ) -> NDArray[np.bool_]:
         """Returns which rows were moved farther than an attacker may, or made not finite.
 
-        The tolerance is what float32 loses in adding the perturbation and taking it off again.
+        The tolerance is what a feature's own dtype loses in adding the perturbation and taking it
+        off again.
 
         Args:
             originals: The attacked features, name to `[rows, ...]`.
@@ -96,14 +100,17 @@ class Threat:
         """
         sizes, slack = [], []
         invalid = np.zeros(len(epsilon), bool)
+        # A radius is rounded, too.
+        share = max([1e-4, *(_ROUNDINGS * _spacing(value) for value in originals.values())])
         for name, original in originals.items():
             before, after = original.astype(np.float64), points[name].astype(np.float64)
-            rounding = 4 * np.finfo(np.float32).eps * np.maximum(1.0, _largest(before))
+            unit = _ROUNDINGS * _spacing(original)
+            rounding = unit * np.maximum(1.0, _largest(before))
             outside = np.zeros(before.shape, bool)
-            if name in self.low:
-                outside |= ~(after >= self.low[name] - _expand(rounding, before))
-            if name in self.high:
-                outside |= ~(after <= self.high[name] + _expand(rounding, before))
+            for bounds, sign in ((self.low, -1), (self.high, 1)):
+                if name in bounds:
+                    beyond = sign * (after - bounds[name])
+                    outside |= ~(beyond <= _expand(rounding, before) + unit * abs(bounds[name]))
             scale = np.broadcast_to(self.scale[name], before.shape)
             moved = np.abs(after - before)
             outside |= (scale == 0) & ~(moved == 0)
@@ -113,12 +120,17 @@ class Threat:
             slack.append(_flat(np.broadcast_to(_expand(rounding, before) / divisor, before.shape)))
         return invalid | ~(
             self._size(np.concatenate(sizes, axis=1))
-            <= epsilon * (1 + 1e-4) + self._size(np.concatenate(slack, axis=1))
+            <= epsilon * (1 + share) + self._size(np.concatenate(slack, axis=1))
         )
 
     def _size(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         order = {NormType.INFINITY: np.inf, NormType.L2: 2, NormType.L1: 1}[self.norm]
         return np.asarray(np.linalg.norm(rows, order, axis=1))
+
+
+def _spacing(value: NDArray[Any]) -> float:
+    """Returns how far the next number after 1 is; `np.finfo` knows no bfloat16."""
+    return float(np.spacing(np.ones((), value.dtype)))
 
 
 def _flat(value: NDArray[Any]) -> NDArray[Any]:

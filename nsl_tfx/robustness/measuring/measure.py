@@ -23,7 +23,13 @@ from nsl_tfx.robustness.attacking.probes import (
 )
 from nsl_tfx.robustness.attacking.radii import Nearest, certify_examples, search_nearest
 from nsl_tfx.robustness.attacking.reference import Reference
-from nsl_tfx.robustness.attacking.runner import Attacked, GradientHealth, Runner, is_right
+from nsl_tfx.robustness.attacking.runner import (
+    Attacked,
+    GradientHealth,
+    Runner,
+    is_right,
+    widen,
+)
 from nsl_tfx.robustness.attacking.suite import CHEAP, GRADIENT_FREE, make_attack
 from nsl_tfx.robustness.attacking.threat import Arrays, Threat
 from nsl_tfx.robustness.data import Examples
@@ -34,7 +40,8 @@ from nsl_tfx.robustness.result import Fragile
 
 MAX_FRAGILE = 8
 
-# Softmax in float32 sums to 1 within 1e-6; logits of a whole data set never do by chance.
+# Softmax in float32 sums to 1 within 1e-6, in half precision within a spacing or two; logits of a
+# whole data set never do by chance.
 MAX_SUM_ERROR = 1e-4
 
 # What takes how long, roughly: the attacks at the verdict's epsilon, those at the others, and the
@@ -100,7 +107,8 @@ class Measurement:
             UnusableModelError: The model gives one logit only.
             ValueError: A label is no class of the model.
         """
-        logits = self._runner.logits(examples)
+        outputs = self._runner.outputs(examples)
+        logits = widen(outputs)
         _check_labels(examples.labels, logits.shape[1])
         state = _Progress(examples, rows, logits)
         health = self._gradient_health(examples)
@@ -118,7 +126,7 @@ class Measurement:
             margin=state.margin,
             repeat_difference=_largest_difference(logits, self._runner.logits(examples)),
             largest_logit=_largest(logits),
-            is_distribution=_is_distribution(logits),
+            is_distribution=_is_distribution(outputs),
             **_health_columns(health, len(examples)),
             attacked=_by_value(state.attacked),
             fooled=_by_value(state.fooled),
@@ -406,8 +414,12 @@ def _largest(logits: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(magnitudes.max(axis=1).astype(np.float64))
 
 
-def _is_distribution(logits: NDArray[Any]) -> Flags:
-    inside = (logits >= -MAX_SUM_ERROR).all(axis=1) & (logits <= 1 + MAX_SUM_ERROR).all(axis=1)
+def _is_distribution(outputs: NDArray[Any]) -> Flags:
+    values = outputs.astype(np.float64)
+    # Each class is rounded by itself, and so may be the sum that they are divided by.
+    spacing = float(np.spacing(np.ones((), outputs.dtype)))
+    error = max(MAX_SUM_ERROR, spacing * (2 + math.sqrt(values.shape[1])))
+    inside = (values >= -error).all(axis=1) & (values <= 1 + error).all(axis=1)
     with np.errstate(invalid="ignore"):
         return np.asarray(inside & (np.abs(logits.sum(axis=1) - 1) <= MAX_SUM_ERROR))
 
