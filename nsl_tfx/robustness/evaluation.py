@@ -13,6 +13,7 @@ from nsl_tfx.robustness.judging.scores import score
 from nsl_tfx.robustness.judging.slices import cut_slices
 from nsl_tfx.robustness.judging.verdict import judge
 from nsl_tfx.robustness.measuring.local import Loaded, Measure, OnProgress, measure_here
+from nsl_tfx.robustness.measuring.measure import UnknownClassError
 from nsl_tfx.robustness.models.loading import AnyModel, as_model
 from nsl_tfx.robustness.models.model import ModelUnderTest, UnusableModelError
 from nsl_tfx.robustness.models.records import RECORD, with_records
@@ -83,6 +84,9 @@ def evaluate(
     if reference is not None:
         models.append(Loaded(reference.with_classes(classes), baseline))
     measured = measure(models, rows, config, progress or (lambda share, what: None))
+    if isinstance(measured[0], UnknownClassError):
+        # Of the model itself that is no verdict: another feature may be the label.
+        raise ValueError(str(measured[0]))
     if isinstance(measured[0], UnusableModelError):
         return RobustnessResult(Verdict.INCONCLUSIVE, (str(measured[0]),), config)
     for other in measured[1:]:

@@ -643,3 +643,24 @@ def test_a_baseline_of_one_logit_leaves_the_comparison_open():
     result = evaluate(identity(), data, CONFIG, baseline=identity(classes=1))
     assert "baseline model could not be measured" in result.reason
     assert result.comparison is None
+
+
+def test_a_baseline_of_fewer_classes_leaves_the_comparison_open():
+    x = 3 * np.eye(3)[[0, 1, 2, 0]]
+    data = {"x": x, "y": x.argmax(axis=1)}
+    result = evaluate(identity(), data, CONFIG, baseline=identity(classes=2))
+    assert "baseline model could not be measured" in result.reason
+    assert "labels from 0 to 1" in result.reason
+    assert result.model.accuracy.count == 4
+    assert result.comparison is None
+    config = CONFIG.replace(max_accuracy_drop=0.5)
+    result = evaluate(identity(), data, config, baseline=identity(classes=2))
+    assert result.verdict is Verdict.INCONCLUSIVE
+
+
+def test_kept_examples_keep_no_others_in_memory(digits):
+    fragile = evaluate(digits.under_test(), digits.data(), QUICK).model.fragile
+    assert fragile
+    for example in fragile:
+        for value in (*example.original.values(), *example.adversarial.values()):
+            assert value.base is None

@@ -67,6 +67,10 @@ def rows_in_call(total: int, config: RobustnessConfig) -> int:
     return min(size, max(total // _PARTS_OF_BUDGET, _FEW)) if config.has_budget else size
 
 
+class UnknownClassError(UnusableModelError):
+    """Labels that are no classes of a model."""
+
+
 class Measurement:
     """One model's measurement, part by part.
 
@@ -105,7 +109,7 @@ class Measurement:
 
         Raises:
             UnusableModelError: The model gives one logit only.
-            ValueError: A label is no class of the model.
+            UnknownClassError: A label is no class of the model.
         """
         outputs = self._runner.outputs(examples)
         logits = widen(outputs)
@@ -371,8 +375,9 @@ class _Progress:
             prediction=int(logits.argmax()),
             epsilon=float(epsilon),
             attack=name.value,
-            original={k: self.examples.features[k][place] for k in adversarial},
-            adversarial={k: v[i] for k, v in adversarial.items()},
+            # A view would keep the whole part in memory as long as the result is.
+            original={k: self.examples.features[k][place].copy() for k in adversarial},
+            adversarial={k: v[i].copy() for k, v in adversarial.items()},
             margin=float(self.margin[place]),
         )
 
@@ -440,7 +445,7 @@ def _check_labels(labels: NDArray[np.int64], classes: int) -> None:
         )
     outside = (labels < 0) | (labels >= classes)
     if outside.any():
-        raise ValueError(
+        raise UnknownClassError(
             f"Expected labels from 0 to {classes - 1}, as the model has {classes} logits. "
             f"Received: {int(labels[outside][0])} and {int(outside.sum()) - 1} more outside; is "
             "label_feature the class number that the model was trained on?"
