@@ -77,7 +77,7 @@ def collect(
     Args:
         batches: The examples; sparse labels are allowed.
         inputs: The features to keep, with the shape and dtype that the model takes.
-        label_feature: Name of the integer label.
+        label_feature: Name of the label: integers that count classes from 0, or bools.
         id_feature: Names each example; its position does when None.
         max_examples: Size of the sample; all when None.
         seed: Seed of the sample.
@@ -87,7 +87,7 @@ def collect(
     Raises:
         ValueError: A feature is absent or of another shape, a label is missing, or there is no
             example.
-        TypeError: The label is not an integer, or a batch is not a dict.
+        TypeError: The label is no integer or bool, or a batch is not a dict.
 
     Example:
         >>> inputs = {"a": tf.TensorSpec([None, 1])}
@@ -117,6 +117,11 @@ def collect(
         table = _smallest(table, max_examples)
     labels = table[label_feature]
     unlabelled = int(np.sum(labels == NO_LABEL))
+    if unlabelled and unlabelled < len(labels) and np.isin(labels, (NO_LABEL, 1)).all():
+        raise ValueError(
+            f"Expected labels {label_feature!r} that count classes from 0. Received: -1 and 1 "
+            "alone; map -1 to 0 if it is a class, or filter those examples out if they have none."
+        )
     if unlabelled:
         raise ValueError(
             f"Expected a label {label_feature!r} for every example. Received: {unlabelled} of "
@@ -155,12 +160,12 @@ def check_examples(examples: Examples, config: RobustnessConfig) -> None:
                     f"{list(values.shape[1:])}. Received: shape {list(bound.shape)}."
                 ) from None
             if outside.any():
+                low, high = float(values.min()), float(values.max())
                 raise ValueError(
                     f"Expected feature {name!r} within {setting}={bound}. Received values from "
                     f"{low:g} to {high:g}; the bounds are in the units of the "
                     "model's input, after any scaling."
                 )
-                low, high = float(values.min()), float(values.max())
 
 
 def _each_batch(batches: Batches) -> Iterator[Mapping[str, Any]]:
@@ -246,7 +251,7 @@ def _as_input(value: NDArray[Any], name: str, spec: tf.TensorSpec) -> NDArray[An
 
 
 def _as_labels(value: NDArray[Any]) -> NDArray[np.int64]:
-    if value.dtype.kind not in "iu":
+    if value.dtype.kind not in "biu":
         raise TypeError(f"Expected an integer label, the class number. Received: {value.dtype}.")
     if value.size != len(value):
         if value.size:

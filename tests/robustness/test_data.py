@@ -77,6 +77,12 @@ def test_rows_without_any_label_are_counted():
         collect([{"x": np.zeros((2, 2)), "y": empty}], INPUTS, "y")
 
 
+def test_bools_are_two_classes():
+    found = collect({"x": np.zeros((3, 2)), "y": [False, True, True]}, INPUTS, "y")
+    assert found.labels.dtype == np.int64
+    assert found.labels.tolist() == [0, 1, 1]
+
+
 def test_batches_have_to_be_dicts():
     with pytest.raises(TypeError, match="dicts of features"):
         collect([np.zeros(3)], INPUTS, "y")

@@ -467,6 +467,8 @@ def test_a_model_of_fixed_batch_size_is_fed_that_many(digits):
         ({"y": [0, 1, 2, 3]}, "labels from 0 to 2.*Received: 3"),
         ({"y": [0, 1, 2, -2]}, "labels from 0 to 2.*Received: -2"),
         ({"y": [0, 1, 2, -1]}, "1 of 4 without one"),
+        ({"y": [-1, -1, -1, -1]}, "4 of 4 without one"),
+        ({"y": [-1, 1, 1, -1]}, "count classes from 0.*-1 and 1 alone; map -1 to 0"),
         ({"y": [[0, 1]] * 4}, "one label an example"),
         ({"y": [0, 1, 2]}, "equally many rows"),
         ({"x": np.zeros((0, 3)), "y": np.zeros(0, int)}, "at least one example"),
