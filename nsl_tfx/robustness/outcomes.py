@@ -86,11 +86,6 @@ class Outcomes:
     fragile: tuple[Fragile, ...]
     seconds: Mapping[str, float]
 
-    @property
-    def has_gradients(self) -> bool:
-        """Whether the loss depends on any attacked feature in a way that can be differentiated."""
-        return not self.gradient_error and len(self.gradient_missing) < len(self.gradient_zero)
-
 
 def join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
     """Returns the outcomes of all parts, by the examples' numbers, whatever order they come in."""

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from nsl_tfx.attacks import PGD, Structure
 from nsl_tfx.configs import AttackName, NormType, RobustnessConfig
-from nsl_tfx.robustness.attacking.planted import search_planted
+from nsl_tfx.robustness.attacking.planted import NOT_MADE, search_planted
 from nsl_tfx.robustness.attacking.runner import Runner
 from nsl_tfx.robustness.attacking.suite import PlannedAttack, make_attack
 from nsl_tfx.robustness.attacking.threat import Arrays, Threat
 from nsl_tfx.robustness.data import Examples
 
 FULL_RANGE, MORE_STEPS, PLANTED = "full_range", "more_steps", "planted"
-
-NOT_MADE = -1
 
 # From the one whose convergence tells the most.
 _ITERATIVE = (

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import AttackName, RobustnessConfig
+from nsl_tfx.robustness.attacking.planted import NOT_MADE
 from nsl_tfx.robustness.attacking.probes import (
     FULL_RANGE,
     MORE_STEPS,
-    NOT_MADE,
     PLANTED,
     main_attack,
 )

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsl_tfx.configs import AttackName, RobustnessConfig
+from nsl_tfx.robustness.attacking.planted import NOT_MADE
 from nsl_tfx.robustness.attacking.probes import (
     FULL_RANGE,
     MORE_STEPS,
-    NOT_MADE,
     PLANTED,
     Probes,
     main_attack,
@@ -426,7 +426,7 @@ def _is_distribution(outputs: NDArray[Any]) -> Flags:
     error = max(MAX_SUM_ERROR, spacing * (2 + math.sqrt(values.shape[1])))
     inside = (values >= -error).all(axis=1) & (values <= 1 + error).all(axis=1)
     with np.errstate(invalid="ignore"):
-        return np.asarray(inside & (np.abs(logits.sum(axis=1) - 1) <= MAX_SUM_ERROR))
+        return np.asarray(inside & (np.abs(values.sum(axis=1) - 1) <= error))
 
 
 def _margin(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
