@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,10 +10,17 @@ import pytest
 import tensorflow as tf
 
 from nsl_tfx.attacks import FGSM
-from nsl_tfx.configs import AttackBudget, NormType, RobustnessConfig
+from nsl_tfx.configs import (
+    AttackBudget,
+    AttackName,
+    NormType,
+    RobustnessConfig,
+    SmoothingConfig,
+)
 from nsl_tfx.robustness import ModelUnderTest, Verdict, evaluate
 from nsl_tfx.robustness.attacking.runner import content_seeds
 from nsl_tfx.robustness.attacking.suite import PlannedAttack
+from nsl_tfx.robustness.attacking.threat import Threat
 from nsl_tfx.robustness.measuring import measure as measure_module
 
 CONFIG = RobustnessConfig(
@@ -232,18 +240,21 @@ def test_noise_alone_is_no_evidence(digits):
 
 def test_an_attack_that_cheats_is_caught(digits, monkeypatch):
     class Cheat(FGSM):
-        def __call__(self, loss, x, seed=(0, 0)):
-            honest = super().__call__(loss, x, seed)
-            return {name: x[name] + 3 * (honest[name] - x[name]) for name in x}
+        def search(self, loss, x, seed):
+            honest = super().search(loss, x, seed)
+            # Three times as far as the ball reaches.
+            far = {name: 3 * honest.x[name] - 2 * x[name] for name in x}
+            return dataclasses.replace(honest, x=far)
 
     monkeypatch.setattr(
         measure_module,
         "make_attack",
-        lambda name, config: PlannedAttack(Cheat(epsilon=1.0)),
+        lambda name, config: PlannedAttack(Cheat(**Threat.of(config).settings)),
     )
     result = evaluate(digits.under_test(), digits.data(), DIGITS.replace(attacks=("fgsm",)))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "Invalid adversarial examples" in result.reason
+    assert not any(c.passed is False for c in result.model.checks if "Invalid" not in c.message)
     # What lies outside the ball proves nothing.
     assert result.model.robust_accuracy.count > 0.9 * result.model.accuracy.count
 
@@ -320,7 +331,7 @@ def test_the_same_settings_give_the_same_result(digits):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("attack", "change"),
+    ("base", "change"),
     [
         ("fgsm", {"epsilon": 0.05}),
         ("fgsm", {"norm": NormType.L2}),
@@ -339,42 +350,95 @@ def test_the_same_settings_give_the_same_result(digits):
         ("mim", {"budget": {"steps": 1}}),
         ("mim", {"budget": {"relative_step_size": 0.001}}),
         ("apgd_ce", {"budget": {"apgd_steps": 1}}),
-        ("apgd_ce", {"budget": {"apgd_restarts": 2}}),
+        ("one step", {"budget": {"apgd_restarts": 3}}),
         ("apgd_dlr", {"budget": {"apgd_steps": 1}}),
         ("apgd_t", {"budget": {"apgd_targets": 1}}),
         ("square", {"budget": {"square_queries": 5}}),
+        ("spsa", {"budget": {"spsa_steps": 2}}),
+        ("nes", {"budget": {"nes_steps": 2}}),
+        ("rays", {"budget": {"rays_queries": 8}}),
+        ("hop_skip_jump", {"budget": {"hop_skip_jump_walks": 2}}),
         ("noise", {"budget": {"noise_draws": 1}}),
         ("noise", {"seed": 5}),
+        ("fgsm", {"feature_scale": 0.5}),
+        ("fgsm", {"slices": ("half",)}),
+        ("pgd", {"bisections": 2}),
+        ("fgsm", {"smoothing": SmoothingConfig(sigma=0.1, samples=20)}),
+        ("fgsm", {"query_budget": 1}),
+        ("faults", {"corruptions": ("gaussian_noise",)}),
+        ("faults", {"severities": (1,)}),
+        ("faults", {"edits": ("scale_error",)}),
+        ("faults", {"max_edits": 1}),
+        ("faults", {"min_corrupted_accuracy": 1.0}),
+        ("faults", {"min_edited_accuracy": 1.0}),
+        ("faults", {"min_slice_robust_accuracy": 1.0}),
     ],
     ids=str,
 )
-def test_every_setting_changes_the_result(digits, plain_results, attack, change):
-    config = SETTINGS.replace(attacks=(attack,))
+def test_every_setting_changes_the_result(digits, plain_results, base, change):
+    config = BASES[base]
     if "budget" in change:
         config = with_budget(config, **change["budget"])
     else:
         config = config.replace(**change)
-    assert measured(evaluate(digits.under_test(), named(digits), config)) != plain_results[attack]
+    assert told(evaluate(digits.under_test(), named(digits), config)) != plain_results[base]
 
 
-SETTINGS = with_budget(DIGITS.replace(epsilon=0.12), steps=3, apgd_steps=5, square_queries=40)
+def told(result):
+    """What was found and decided: nothing of it repeats the config."""
+    model = result.model
+    return {
+        "verdict": result.verdict.value,
+        "ids": result.ids,
+        "accuracies": [model.accuracy, model.robust_accuracy, *(p.accuracy for p in model.curve)],
+        "fooled": {name: flags.tolist() for name, flags in model.rows.fooled_by.items()},
+        "smallest": model.rows.smallest_epsilon.tolist(),
+        "fragile": [(f.row, f.adversarial["image"].tolist()) for f in model.fragile],
+        "slices": [(s.accuracy, s.robust_accuracy) for s in model.slices],
+        "faults": [[p.accuracy for p in c.points] for c in (*model.corruptions, *model.edits)],
+        "certified": [p.accuracy for p in model.certified],
+    }
 
 
-ATTACKS = ("fgsm", "pgd", "noise", "mim", "apgd_ce", "apgd_dlr", "apgd_t", "square")
+SETTINGS = with_budget(
+    DIGITS.replace(epsilon=0.12),
+    steps=3,
+    apgd_steps=5,
+    square_queries=40,
+    spsa_steps=1,
+    nes_steps=1,
+    rays_queries=40,
+    hop_skip_jump_walks=1,
+)
+
+BASES = {name.value: SETTINGS.replace(attacks=(name,)) for name in AttackName}
+# Where a start leaves something to be found by others.
+BASES["one step"] = with_budget(SETTINGS.replace(attacks=("apgd_ce",)), apgd_steps=1)
+BASES["faults"] = SETTINGS.replace(
+    attacks=("fgsm",),
+    corruptions=("missing",),
+    severities=(3,),
+    edits=("missing",),
+    max_edits=2,
+    slices=("half",),
+)
 
 
 @pytest.fixture(scope="module")
 def plain_results(digits):
-    return {
-        name: measured(
-            evaluate(digits.under_test(), named(digits), SETTINGS.replace(attacks=(name,)))
-        )
-        for name in ATTACKS
-    }
+    """What each base finds, measured where it is asked for."""
+
+    class Results(dict):
+        def __missing__(self, base):
+            found = evaluate(digits.under_test(), named(digits), BASES[base])
+            return self.setdefault(base, told(found))
+
+    return Results()
 
 
 def named(digits):
-    return {**digits.data(), "id": [f"row {i}" for i in range(200)]}
+    further = {"id": [f"row {i}" for i in range(200)], "half": np.arange(200) % 2}
+    return {**digits.data(), **further}
 
 
 @pytest.mark.slow
