@@ -20,12 +20,13 @@ class Noise(Attack):
 
     Attributes:
         draws: Number of points.
-        boundary: Whether to draw from the ball's extreme points (the corners of a cube, the surface
-            of a sphere, the tips of a cross) rather than from its inside. Much the stronger.
+        inside: Share of them that is drawn evenly from the ball. The others come first and are its
+            extreme points (the corners of a cube, the surface of a sphere, the tips of a cross),
+            much the stronger.
     """
 
     draws: int = bounded(20, ge=1, unit="random points")
-    boundary: bool = True
+    inside: float = bounded(0.0, ge=0, le=1, unit="share of the draws")
 
     @property
     def queries(self) -> int:
@@ -35,12 +36,15 @@ class Noise(Attack):
     def search(self, loss: Loss, x: Structure, seed: Any) -> Best:
         """Returns the worst point of all draws; see `Attack`."""
         seeds = split_seed(seed, self.draws)
+        extreme = self.draws - round(self.inside * self.draws)
+
+        def move_out(delta: Structure) -> Structure:
+            unit = norms.maximize_within_unit_norm(delta, self.norm, epsilon=1e-30)
+            return {name: self.epsilon * value for name, value in unit.items()}
 
         def draw(i: tf.Tensor, best: Best) -> Best:
-            delta = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])
-            if self.boundary:
-                unit = norms.maximize_within_unit_norm(delta, self.norm, epsilon=1e-30)
-                delta = {name: self.epsilon * value for name, value in unit.items()}
+            drawn = norms.random_in_norm_ball(x, self.epsilon, self.norm, seeds[i])
+            delta = tf.cond(i < extreme, lambda: move_out(drawn), lambda: drawn)
             point = self.region.place(x, self.region.apply_mask(delta))
             return best.update(point, *value_and_fooled(loss, point))
 

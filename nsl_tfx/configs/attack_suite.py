@@ -11,11 +11,11 @@ from nsl_tfx.configs.norm import NormType
 class AttackName(Choice):
     """An attack that RobustnessEvaluator knows by name.
 
-    `NOISE` draws extreme points of the ball and uses no gradient: a gradient attack that it beats
-    is a broken one. `FGSM` is one gradient step, `PGD` many, `MIM` many along their average.
-    `APGD_CE`, `APGD_DLR` and `APGD_T` choose the length of their steps by themselves; the last two
-    see through a model that is only very sure, and `APGD_T`, which tries one target after the
-    other, is the strongest.
+    `NOISE` draws points of the ball, first extreme ones and then as many evenly, and uses no
+    gradient: a gradient attack that it beats is a broken one. `FGSM` is one gradient step, `PGD`
+    many, `MIM` many along their average. `APGD_CE`, `APGD_DLR` and `APGD_T` choose the length of
+    their steps by themselves; the last two see through a model that is only very sure, and
+    `APGD_T`, which tries one target after the other, is the strongest.
 
     The rest need no gradient either. `SQUARE` searches at random among the model's scores; in the
     infinity norm alone. `SPSA` and `NES` estimate gradients from scores, of random directions.
@@ -72,7 +72,8 @@ class AttackBudget(Config):
     """How hard each attack tries. The defaults are those of the preset `standard`.
 
     Attributes:
-        noise_draws: Random points that the noise attack tries for each example.
+        noise_draws: Random points that the noise attack tries for each example: half of them
+            extreme points of the ball, such as a cube's corners, the others from all of it, evenly.
         steps: Gradient steps of PGD and MIM.
         relative_step_size: Length of their step, as a share of epsilon; when None, `2.5 / steps`
             for PGD and `1 / steps` for MIM.

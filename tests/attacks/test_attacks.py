@@ -46,7 +46,7 @@ ATTACKS = {
     "spsa": lambda **kw: SPSA(**{"epsilon": EPSILON, "steps": 6, "directions": 4, **kw}),
     "nes": lambda **kw: NES(**{"epsilon": EPSILON, "steps": 6, "directions": 4, **kw}),
     "noise": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, **kw}),
-    "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, "boundary": False, **kw}),
+    "noise_inside": lambda **kw: Noise(**{"epsilon": EPSILON, "draws": 4, "inside": 1.0, **kw}),
 }
 ONLY = {"square": ["infinity"], "rays": ["infinity"], "hop_skip_jump": ["infinity", "l2"]}
 WEIGHTS = {"a": tf.constant([1.0, -2.0, 0.5]), "b": tf.constant([[3.0], [-1.0]])}
@@ -319,7 +319,7 @@ def test_each_setting_of_pgd_changes_the_result(changes):
     )
 
 
-@pytest.mark.parametrize("changes", [{"draws": 2}, {"boundary": False}])
+@pytest.mark.parametrize("changes", [{"draws": 2}, {"inside": 1.0}, {"inside": 0.5}])
 def test_each_setting_of_noise_changes_the_result(changes):
     x = make_input()
     plain = Noise(epsilon=EPSILON)(wavy, x)["a"].numpy()
@@ -333,6 +333,21 @@ def test_the_seed_changes_what_is_random(name):
     x = make_input()
     first, second = (ATTACKS[name]()(wavy, x, seed=(0, s))["a"].numpy() for s in range(2))
     assert np.any(first != second)
+
+
+@pytest.mark.parametrize(("inside", "extreme"), [(0.0, 8), (0.5, 4), (0.3, 6), (1.0, 0)])
+def test_noise_draws_extreme_points_and_then_all_of_the_ball(inside, extreme):
+    seen = []
+
+    def loss(x):
+        seen.append(tf.identity(x["a"]))
+        return tf.zeros(len(x["a"]))
+
+    x = {"a": tf.fill([50, 3], 0.5)}
+    Noise(epsilon=EPSILON, draws=8, inside=inside)(loss, x)
+    sizes = [np.abs(value.numpy() - 0.5).max(axis=1) for value in seen[1:]]
+    at_corners = [bool(np.allclose(size, EPSILON, atol=1e-6)) for size in sizes]
+    assert at_corners == [True] * extreme + [False] * (8 - extreme)
 
 
 RANDOM = ["pgd_restarts", "apgd_restarts", "noise", "noise_inside", "square"]

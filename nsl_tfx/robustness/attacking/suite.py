@@ -99,7 +99,7 @@ def make_attack(name: AttackName, config: RobustnessConfig) -> PlannedAttack:
     apgd = {"steps": budget.apgd_steps, "restarts": budget.apgd_restarts}
     # What each is, its own settings, and what it raises.
     kinds: dict[AttackName, tuple[type[Attack], dict[str, Any], dict[str, Any]]] = {
-        AttackName.NOISE: (Noise, {"draws": budget.noise_draws}, {}),
+        AttackName.NOISE: (Noise, {"draws": budget.noise_draws, "inside": 0.5}, {}),
         AttackName.FGSM: (FGSM, {}, {}),
         AttackName.PGD: (PGD, {"restarts": budget.restarts, **steps}, {}),
         AttackName.MIM: (MIM, steps, {}),
