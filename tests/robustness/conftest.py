@@ -52,11 +52,15 @@ def linear(request: pytest.FixtureRequest) -> Linear:
 
 @dataclasses.dataclass(frozen=True)
 class Digits:
-    """scikit-learn's digits, and a small network that reads them well."""
+    """scikit-learn's digits, and a small network that reads them well.
+
+    `image` and `label` are what it was not trained on, `train` what it was.
+    """
 
     weights: list[np.ndarray]
     image: np.ndarray
     label: np.ndarray
+    train: tuple[np.ndarray, np.ndarray]
 
     def data(self) -> dict[str, np.ndarray]:
         return {"image": self.image, "label": self.label}
@@ -92,7 +96,8 @@ def digits() -> Digits:
     )
     network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     network.fit(image[train], data.target[train], epochs=20, batch_size=32, verbose=0)
-    return Digits(network.get_weights(), image[test], data.target[test])
+    learnt = (image[train], data.target[train])
+    return Digits(network.get_weights(), image[test], data.target[test], learnt)
 
 
 @pytest.fixture
