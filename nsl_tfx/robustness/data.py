@@ -127,7 +127,7 @@ def collect(
             f"Expected a label {label_feature!r} for every example. Received: {unlabelled} of "
             f"{len(labels)} without one; evaluate on a labelled split, or filter those out."
         )
-    names = table[id_feature].reshape(-1) if id_feature else table["\0position"]
+    names = _as_ids(table[id_feature], id_feature) if id_feature else table["\0position"]
     return Examples(
         {name: table[name] for name in inputs},
         labels,
@@ -261,6 +261,15 @@ def _as_labels(value: NDArray[Any]) -> NDArray[np.int64]:
         # No example of the batch has a label at all.
         return np.full(len(value), NO_LABEL, np.int64)
     return value.reshape(-1).astype(np.int64)
+
+
+def _as_ids(value: NDArray[Any], name: str) -> NDArray[Any]:
+    if value.size != len(value):
+        raise ValueError(
+            f"Expected an id feature {name!r} with one value an example. Received: values of shape "
+            f"{list(value.shape[1:])}."
+        )
+    return value.reshape(-1)
 
 
 def _join(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:

@@ -92,3 +92,11 @@ def test_text_features_are_passed_on():
     inputs = INPUTS | {"id": tf.TensorSpec([None, 1], tf.string)}
     found = collect(rows(3), inputs, "y", "id")
     assert found.features["id"].tolist() == [["é0".encode()], ["é1".encode()], ["é2".encode()]]
+
+
+def test_an_id_is_one_value():
+    inputs = {"a": tf.TensorSpec([None, 2])}
+    data = {"a": np.zeros((3, 2)), "y": [0, 1, 0], "id": [["a"], ["b"], ["c"]]}
+    assert collect(data, inputs, "y", "id").ids == ["a", "b", "c"]
+    with pytest.raises(ValueError, match=r"id feature 'a' with one value.*shape \[2\]"):
+        collect(data, inputs, "y", "a")
