@@ -1,6 +1,6 @@
 # Each command sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-next test-oldest peer test-peer lint format types wheel lock clean
+.PHONY: help setup demo test test-fast test-next test-oldest test-image flink test-flink peer test-peer lint format types wheel lock clean
 
 bin := .venv/bin
 ARGS ?=
@@ -30,6 +30,15 @@ test-next: ## run all tests on TFX 1.21, in a Debian 13 folder (as root)
 
 test-oldest: ## run all tests on the oldest releases that setup.py allows, in .uv/oldest
 	@scripts/oldest.sh $(ARGS)
+
+flink: ## put Flink and Beam's job server in .uv/flink, for the tests and benchmarks on a cluster
+	@scripts/flink.sh
+
+test-flink: ## run components on a Flink cluster of this machine
+	@scripts/flink.sh test $(ARGS)
+
+test-image: setup ## run the Dockerfile's steps, in Debian 12 folders (as root)
+	@NSL_TFX_IMAGE=run $(bin)/pytest tests/kubeflow/test_dockerfile.py $(ARGS)
 
 peer: ## install NSL, FAISS, pynndescent, Foolbox and ART in .uv, for the benchmarks to compare with
 	@scripts/peer.sh

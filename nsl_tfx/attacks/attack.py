@@ -112,8 +112,7 @@ class Attack(Config, abc.ABC):
             clip_value_max=units.high,
             feature_mask=units.mask,
         )
-        middle = {name: tf.zeros_like(value) for name, value in x.items()}
-        best = attack.search(lambda moved: loss(units.point(moved)), middle, seed)
+        best = attack.search(lambda moved: loss(units.point(moved)), units.middle, seed)
         return dataclasses.replace(best, x=units.point(best.x))
 
     @property

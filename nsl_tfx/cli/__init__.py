@@ -10,9 +10,14 @@ import sys
 try:
     import click
 
+    from nsl_tfx.cli.compile import compile_command
     from nsl_tfx.cli.demo import demo
+    from nsl_tfx.cli.doctor import doctor
     from nsl_tfx.cli.graph import graph
+    from nsl_tfx.cli.inspect import inspect
+    from nsl_tfx.cli.new import new
     from nsl_tfx.cli.robustness import robustness
+    from nsl_tfx.cli.run import run
     from nsl_tfx.version import __version__
 except KeyboardInterrupt:
     # The first tenth of a second of a command; later ones are caught where they come.
@@ -27,6 +32,11 @@ def main() -> None:
     """Structured learning on TFX: graphs, adversarial training, and a robustness gate."""
 
 
+main.add_command(compile_command)
 main.add_command(demo)
+main.add_command(doctor)
 main.add_command(graph)
+main.add_command(inspect)
+main.add_command(new)
 main.add_command(robustness)
+main.add_command(run)

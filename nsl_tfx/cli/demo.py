@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 import click
 
+from nsl_tfx.cli.stopping import leave
 from nsl_tfx.configs.base import MAX_SEED
+from nsl_tfx.tools.commands import INTERRUPTED
 
 # TFX finds files by patterns which begin with the path of the folder.
 _GLOB_CHARACTERS = "*?[]\\"
@@ -65,7 +67,8 @@ def demo(root: str, seed: int, verbose: bool) -> None:
         console.print("Loading TensorFlow and TFX ...")
         from nsl_tfx.pipelines import demo as demo_run
 
-        demo_run.run(root, seed, console)
+        # A table that changes would be torn by what libraries print.
+        demo_run.run(root, seed, console, live=False if verbose else None)
         console.print(f"\nFinished in {time.monotonic() - started:.0f} s.")
 
 
@@ -89,7 +92,7 @@ def _plain_errors(log_path: str | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         click.echo("\nStopped. The next run reuses the finished nodes.", err=True)
-        sys.exit(130)
+        leave(INTERRUPTED)
     except Exception as error:
         if log_path is None:
             raise

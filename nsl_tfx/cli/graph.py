@@ -145,7 +145,7 @@ def stats(folder: str, plots: tuple[str, ...], as_json: bool) -> None:
 
         for path in plots:
             check_picture(path)
-            check_output(path, "FILE")
+            check_output(path, "--plot")
         if as_json:
             click.echo(json.dumps(_in_order(check_files(folder)), indent=2))
         else:

@@ -19,6 +19,7 @@ from nsl_tfx.components.graph_builder import GraphBuilder
 from nsl_tfx.components.graph_importer import GraphImporter
 from nsl_tfx.components.neighbor_augmenter import NeighborAugmenter
 from nsl_tfx.components.robustness_evaluator import RobustnessEvaluator
+from nsl_tfx.components.visualizations import register_in_notebooks
 
 __all__ = [
     "ExampleIdentifier",
@@ -29,3 +30,5 @@ __all__ = [
     "RobustnessEvaluation",
     "RobustnessEvaluator",
 ]
+
+register_in_notebooks()

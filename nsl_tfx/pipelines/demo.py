@@ -15,10 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from nsl_tfx.graph import read_graph_info
+from nsl_tfx.metadata import ArtifactRecord, last_outputs, open_store
+from nsl_tfx.pipelines.digits.config import PIPELINE_NAME
 from nsl_tfx.pipelines.digits.data import SPLIT_SIZES, write_digits
-from nsl_tfx.pipelines.digits.pipeline import PIPELINE_NAME, create_pipeline
-from nsl_tfx.pipelines.lineage import ArtifactRecord, last_outputs, open_sqlite
-from nsl_tfx.pipelines.local import only_run_in, run_locally
+from nsl_tfx.pipelines.digits.pipeline import create_pipeline
+from nsl_tfx.pipelines.runners.local import only_run_in, run_locally
+from nsl_tfx.pipelines.runners.view import RunView
 
 _LABELLED_SHARE = 0.1
 _SERVED_DIGITS = 10
@@ -26,13 +28,14 @@ _SERVED_DIGITS = 10
 _SHORT = {"gaussian_noise": "noise"}
 
 
-def run(root: str, seed: int, console: Console) -> None:
+def run(root: str, seed: int, console: Console, live: bool | None = None) -> None:
     """Runs the digits pipeline and prints what came of it.
 
     Args:
         root: Folder for everything that is written; a second run reuses it.
         seed: Seed of the split, of training and of the attacks.
         console: Where to print.
+        live: Whether as a table that changes; None takes it where the console is a terminal.
 
     Raises:
         NodeFailedError: A node failed. Finished nodes are kept: the next run reuses them.
@@ -50,7 +53,7 @@ def run(root: str, seed: int, console: Console) -> None:
     )
     with only_run_in(folder):
         write_digits(data_root, _LABELLED_SHARE, seed)
-        run_locally(create_pipeline(folder, data_root, seed), console)
+        run_locally(create_pipeline(folder, data_root, seed), RunView(console, live))
     outputs = outputs_of(root, seed)
     pushed = outputs["Pusher"]["pushed_model"]
     check_pushed(pushed, folder)
@@ -64,7 +67,7 @@ def run(root: str, seed: int, console: Console) -> None:
 
 def outputs_of(root: str, seed: int) -> dict[str, dict[str, ArtifactRecord]]:
     """Returns what the last run with this seed made: node id to output key to artifact."""
-    store = open_sqlite(os.path.join(_folder(root, seed), "metadata.sqlite"))
+    store = open_store(os.path.join(_folder(root, seed), "metadata.sqlite"))
     return last_outputs(store, PIPELINE_NAME)
 
 

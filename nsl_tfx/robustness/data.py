@@ -175,8 +175,9 @@ def _each_batch(batches: Batches) -> Iterator[Mapping[str, Any]]:
     for batch in batches:
         if not isinstance(batch, Mapping):
             raise TypeError(
-                "Expected batches as dicts of features by name, the label among them. "
-                f"Received: {type(batch).__name__}."
+                "Expected a dict of arrays by feature name, the label among them, or an iterable "
+                f"of such dicts, a batch each. Received: a batch of type {type(batch).__name__}; "
+                "of (x, y) make {input: x, label: y}, of a DataFrame dict(frame)."
             )
         yield batch
 
@@ -233,6 +234,9 @@ def _dense(value: Any, name: str, filler: Any = None) -> NDArray[Any]:
 
 def _as_input(value: NDArray[Any], name: str, spec: tf.TensorSpec) -> NDArray[Any]:
     wanted = spec.shape
+    # A column of scalars, as tables and CSV files hold it, for an input of one element.
+    if wanted.rank == 2 and wanted[1] == 1 and value.ndim == 1:
+        value = value[:, np.newaxis]
     if wanted.rank is not None and not wanted[1:].is_compatible_with(value.shape[1:]):
         raise ValueError(
             f"Expected feature {name!r} of shape {['batch', *wanted.as_list()[1:]]}, as the model "
@@ -256,7 +260,8 @@ def _as_labels(value: NDArray[Any]) -> NDArray[np.int64]:
     if value.size != len(value):
         if value.size:
             raise ValueError(
-                f"Expected one label an example. Received: labels of shape {list(value.shape)}."
+                f"Expected one label an example, the class number. Received: labels of shape "
+                f"{list(value.shape)}; of one-hot labels take numpy.argmax(labels, axis=-1)."
             )
         # No example of the batch has a label at all.
         return np.full(len(value), NO_LABEL, np.int64)

@@ -332,8 +332,8 @@ class RobustnessResult:
             "examples_seen": self.examples_seen,
             "examples_left_out": self.examples_left_out,
             "data_fingerprint": self.data_fingerprint,
-            "model": _scores(self.model),
-            "baseline": _scores(self.baseline),
+            "model": _scores(self.model, self.config),
+            "baseline": _scores(self.baseline, self.config),
             "comparison": _plain(self.comparison),
         }
 
@@ -376,7 +376,7 @@ class RobustnessResult:
         return summary_html(self)
 
 
-def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
+def _scores(scores: ModelScores | None, config: RobustnessConfig) -> dict[str, Any] | None:
     if scores is None:
         return None
     names = (
@@ -394,14 +394,14 @@ def _scores(scores: ModelScores | None) -> dict[str, Any] | None:
     )
     found = {name: _plain(getattr(scores, name)) for name in names}
     found["smallest_epsilon_quantiles"] = smallest_epsilon_quantiles(scores.rows)
-    found["fragile"] = [_fragile(fragile) for fragile in scores.fragile]
+    found["fragile"] = [_fragile(fragile, config) for fragile in scores.fragile]
     return found
 
 
-def _fragile(fragile: Fragile) -> dict[str, Any]:
+def _fragile(fragile: Fragile, config: RobustnessConfig) -> dict[str, Any]:
     """Returns what the report tells about an example, whose features may be large."""
     names = ("example_id", "row", "label", "prediction", "epsilon", "attack", "margin")
-    changes = largest_changes(fragile.original, fragile.adversarial)
+    changes = largest_changes(fragile.original, fragile.adversarial, config)
     return {
         **{name: getattr(fragile, name) for name in names},
         "changes": [{**_plain(change), "difference": change.difference} for change in changes],

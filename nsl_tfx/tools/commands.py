@@ -77,6 +77,8 @@ def check_output(path: str, argument: str, is_folder: bool = False) -> None:
     try:
         with contextlib.suppress(FileNotFoundError):
             os.lstat(target)  # whose name may be too long
+        if not is_folder and os.path.isdir(target):
+            raise IsADirectoryError(errno.EISDIR, "a folder has this name")
         while not os.path.lexists(present):
             present = os.path.dirname(present)
         with tempfile.TemporaryFile(dir=present):

@@ -61,26 +61,24 @@ def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(tmp_path)
 
 
+def execute_component(
+    executor_class: type, inputs: dict, outputs: dict, config: Any, *beam_args: str
+) -> None:
+    """Runs an executor as TFX would, with a runner that downloads nothing."""
+    context = executor_class.Context(
+        beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=local", *beam_args],
+        unique_id="1",
+    )
+    executor_class(context).Do(
+        {key: [artifact] for key, artifact in inputs.items()},
+        {key: [artifact] for key, artifact in outputs.items()},
+        {"config": config.to_json()},
+    )
+
+
 @pytest.fixture
 def execute():
-    """Runs an executor as TFX would, with a runner that downloads nothing."""
-
-    def run(executor_class: type, inputs: dict, outputs: dict, config: Any, *beam_args: str):
-        context = executor_class.Context(
-            beam_pipeline_args=[
-                "--runner=FnApiRunner",
-                "--sdk_container_image=local",
-                *beam_args,
-            ],
-            unique_id="1",
-        )
-        executor_class(context).Do(
-            {key: [artifact] for key, artifact in inputs.items()},
-            {key: [artifact] for key, artifact in outputs.items()},
-            {"config": config.to_json()},
-        )
-
-    return run
+    return execute_component
 
 
 def files_below(folder: str) -> dict[str, bytes]:

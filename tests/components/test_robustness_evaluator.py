@@ -118,7 +118,7 @@ class Run:
         artifact.uri, artifact.producer_component = "/judge/blessing/4", "Judge"
         return artifact
 
-    def __call__(self, model="good", baseline=None, upstream=None, **settings):
+    def __call__(self, model="good", baseline=None, upstream=None, beam_args=(), **settings):
         from nsl_tfx.components.artifacts import RobustnessEvaluation
         from nsl_tfx.components.robustness_evaluator import Executor
         from nsl_tfx.configs import AttackBudget, RobustnessConfig
@@ -144,7 +144,7 @@ class Run:
         blessing.uri = str(self.folder / "blessing")
         outputs = {"evaluation": [evaluation], "blessing": [blessing]}
         context = Executor.Context(
-            beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=local"],
+            beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=local", *beam_args],
             unique_id="1",
         )
         Executor(context).Do(inputs, outputs, {"config": config.to_json()})

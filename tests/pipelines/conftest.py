@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nsl_tfx.pipelines import lineage
+from nsl_tfx import metadata
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +19,9 @@ class DemoRun:
     root: Path
 
     @property
-    def outputs(self) -> dict[str, dict[str, lineage.ArtifactRecord]]:
-        store = lineage.open_sqlite(str(self.root / "metadata.sqlite"))
-        return lineage.last_outputs(store, "digits")
+    def outputs(self) -> dict[str, dict[str, metadata.ArtifactRecord]]:
+        store = metadata.open_store(str(self.root / "metadata.sqlite"))
+        return metadata.last_outputs(store, "digits")
 
     @property
     def evaluation(self) -> dict[str, Any]:

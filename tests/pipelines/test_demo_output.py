@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from rich.console import Console
 
-from nsl_tfx.pipelines.lineage import ArtifactRecord
+from nsl_tfx.metadata import ArtifactRecord
 
 pytestmark = pytest.mark.tfx
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from google.protobuf import json_format
 
 from nsl_tfx.configs import (
     AugmentConfig,
@@ -115,9 +114,9 @@ def run(name, load, folder):
     from tfx import v1 as tfx
 
     from nsl_tfx.components import ExampleIdentifier, NeighborAugmenter
-    from nsl_tfx.pipelines import lineage
-    from nsl_tfx.pipelines.digits.pipeline import LOCAL_BEAM_ARGS
-    from nsl_tfx.pipelines.local import run_locally
+    from nsl_tfx.metadata import last_outputs, open_store
+    from nsl_tfx.pipelines.parts import LOCAL_BEAM_ARGS
+    from nsl_tfx.pipelines.runners.local import run_locally
 
     splits = load()
     write(folder / "data", splits)
@@ -159,7 +158,7 @@ def run(name, load, folder):
     )
     with open(folder / "nodes.txt", "w") as file:
         run_locally(pipeline, Console(file=file))
-    return lineage.last_outputs(lineage.open_sqlite(metadata), name)
+    return last_outputs(open_store(metadata), name)
 
 
 LOADERS = {"cora": cora, "digits": digits, "reviews": reviews}
@@ -177,9 +176,7 @@ def outputs(request, tmp_path_factory):
 
 def test_tfdv_finds_no_anomaly_in_the_augmented_examples(outputs):
     name, found = outputs
-    blessed = json_format.MessageToDict(
-        found["ExampleValidator"]["anomalies"].properties["blessed"]
-    )
+    blessed = found["ExampleValidator"]["anomalies"].properties["blessed"]
     splits = {"cora": {"train", "val", "test"}}.get(name, {"train", "eval"})
     assert blessed == dict.fromkeys(splits, 1)
 

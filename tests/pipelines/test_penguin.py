@@ -56,7 +56,7 @@ def test_the_changed_example_runs_and_pushes(tmp_path, monkeypatch):
     from tfx import v1 as tfx
     from tfx.examples import penguin
 
-    from nsl_tfx.pipelines.digits.pipeline import LOCAL_BEAM_ARGS
+    from nsl_tfx.pipelines.parts import LOCAL_BEAM_ARGS
 
     original = Path(penguin.__file__).parent
     for name, before, after in hunks(shown_diff()):

@@ -75,7 +75,7 @@ def create_pipeline(folder):
     from tfx.orchestration.data_types import RuntimeParameter
 
     from nsl_tfx.components import RobustnessEvaluator
-    from nsl_tfx.pipelines.digits.pipeline import LOCAL_BEAM_ARGS
+    from nsl_tfx.pipelines.parts import LOCAL_BEAM_ARGS
     from nsl_tfx.trainer import custom_config
 
     splits = [
@@ -152,15 +152,15 @@ def gates(tmp_path_factory):
     """By model, what one run left."""
     from rich.console import Console
 
-    from nsl_tfx.pipelines import lineage
+    from nsl_tfx import metadata
     from nsl_tfx.pipelines.digits.data import write_digits
-    from nsl_tfx.pipelines.local import run_locally
+    from nsl_tfx.pipelines.runners.local import run_locally
 
     folder = tmp_path_factory.mktemp("gates")
     write_digits(str(folder / "data"), labelled_share=1.0)
     with open(folder / "nodes.txt", "w") as file:
         run_locally(create_pipeline(folder), Console(file=file))
-    outputs = lineage.last_outputs(lineage.open_sqlite(str(folder / "metadata.sqlite")), NAME)
+    outputs = metadata.last_outputs(metadata.open_store(str(folder / "metadata.sqlite")), NAME)
     return {name: Gate(folder, outputs, name) for name in VERDICTS}
 
 

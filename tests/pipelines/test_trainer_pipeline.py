@@ -67,7 +67,7 @@ def create_pipeline(folder, epochs):
 
     from nsl_tfx import trainer
     from nsl_tfx.components import GraphBuilder, NeighborAugmenter
-    from nsl_tfx.pipelines.digits.pipeline import LOCAL_BEAM_ARGS
+    from nsl_tfx.pipelines.parts import LOCAL_BEAM_ARGS
 
     splits = [tfx.proto.Input.Split(name=name, pattern=f"{name}/*") for name in ("train", "eval")]
     gen = tfx.components.ImportExampleGen(
@@ -180,13 +180,13 @@ def create_pipeline(folder, epochs):
 def run(folder, epochs):
     from rich.console import Console
 
-    from nsl_tfx.pipelines import lineage
-    from nsl_tfx.pipelines.local import run_locally
+    from nsl_tfx import metadata
+    from nsl_tfx.pipelines.runners.local import run_locally
 
     with open(folder / "nodes.txt", "w") as file:
         states = run_locally(create_pipeline(folder, epochs), Console(file=file))
-    store = lineage.open_sqlite(str(folder / "metadata.sqlite"))
-    return states, lineage.last_outputs(store, NAME)
+    store = metadata.open_store(str(folder / "metadata.sqlite"))
+    return states, metadata.last_outputs(store, NAME)
 
 
 @pytest.fixture(scope="module")

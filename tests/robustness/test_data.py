@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -83,9 +84,26 @@ def test_bools_are_two_classes():
     assert found.labels.tolist() == [0, 1, 1]
 
 
-def test_batches_have_to_be_dicts():
-    with pytest.raises(TypeError, match="dicts of features"):
-        collect([np.zeros(3)], INPUTS, "y")
+@pytest.mark.parametrize(
+    ("batches", "received"),
+    [
+        ([np.zeros(3)], "ndarray"),
+        ((np.zeros((3, 2)), np.zeros(3)), "ndarray"),
+        (pd.DataFrame({"a": [1.0], "y": [0]}), "str"),
+    ],
+    ids=["list", "pair", "frame"],
+)
+def test_batches_have_to_be_dicts(batches, received):
+    message = rf"iterable of such dicts.*type {received}; of \(x, y\) make.*DataFrame dict\(frame\)"
+    with pytest.raises(TypeError, match=message):
+        collect(batches, INPUTS, "y")
+
+
+def test_columns_of_scalars_are_inputs_of_one_element():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "y": [0, 1]})
+    found = collect(dict(frame), {"a": tf.TensorSpec([None, 1], tf.float32)}, "y")
+    assert found.features["a"].tolist() == [[1.0], [2.0]]
+    assert found.labels.tolist() == [0, 1]
 
 
 def test_text_features_are_passed_on():

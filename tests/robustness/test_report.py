@@ -493,12 +493,21 @@ def test_other_features_become_a_table_of_the_largest_changes():
     assert drawn.original == ""
 
 
+def test_what_is_far_follows_feature_scale():
+    before = np.arange(10.0)
+    after = before + np.array([0, 0.1, -0.5, 0, 0, 0.3, 0, 0, 0, 0])
+    scale = [1.0, 0.1, 10.0, 1, 1, 1, 1, 1, 1, 1]
+    drawn = pictures.draw(fragile(before, after), config(feature_scale=scale))
+    assert [change.name for change in drawn.changes] == ["x[1]", "x[5]", "x[2]"]
+    np.testing.assert_allclose([change.scaled for change in drawn.changes], [1.0, 0.3, -0.05])
+
+
 def fragile(before, after):
     return Fragile("a", 0, 1, 2, 0.1, "pgd", {"x": before}, {"x": after})
 
 
-def config():
-    return RobustnessConfig(features=("x",), label_feature="y", epsilon=0.1)
+def config(**changes):
+    return RobustnessConfig(features=("x",), label_feature="y", epsilon=0.1, **changes)
 
 
 def decode(uri):

@@ -26,7 +26,7 @@ def test_configs_load_nothing_heavy():
     assert not loaded_modules("import nsl_tfx; nsl_tfx.configs") & HEAVY
 
 
-@pytest.mark.parametrize("arguments", [[], ["demo"]])
+@pytest.mark.parametrize("arguments", [[], ["demo"], ["run"], ["doctor"]])
 def test_help_loads_nothing_heavy(arguments):
     code = (
         f"import sys; sys.argv = ['nsl-tfx', *{arguments}, '--help']\n"

@@ -82,8 +82,10 @@ class FindNeighbors(beam.PTransform):
             searched[_SEARCH] | "WholeSearch" >> beam.FlatMap(_if_whole, plan),
             recall | "CutSearch" >> beam.Map(describe_cut, AsSingleton(cut["buckets"]), config),
         )
+        # A Flatten whose input goes elsewhere, too, is one that Flink and Spark refuse.
+        onwards = merged | "Onwards" >> beam.Map(_same)
         return {
-            "edges": (whole, merged) | "Edges" >> beam.Flatten(),
+            "edges": (whole, onwards) | "Edges" >> beam.Flatten(),
             "search": search | "HowFound" >> beam.Flatten(),
         }
 
@@ -158,6 +160,10 @@ class _TopEdges(beam.CombineFn):
 
     def extract_output(self, accumulator: list[pa.RecordBatch]) -> pa.RecordBatch:
         return top_edges(accumulator, self._num_neighbors)
+
+
+def _same(element: Any) -> Any:
+    return element
 
 
 def _if_whole(element: Any, plan: Plan, key: Any = None) -> list[Any]:

@@ -6,14 +6,14 @@ import os
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from sklearn import datasets
 
-from nsl_tfx.io import write_records
+from nsl_tfx.pipelines.split_files import Value, split_files, write_split_files
 
 SPLIT_SIZES = {"train": 1000, "eval": 297, "test": 500}
 """The 1,797 images, shared out at random."""
 
+_FILE = "digits.tfrecord.gz"
 _LARGEST_PIXEL = 16
 
 
@@ -28,37 +28,29 @@ def write_digits(folder: str, labelled_share: float = 0.1, seed: int = 0) -> Non
         labelled_share: The share of the training examples that keep their label.
         seed: Seed of the split and of the choice of labels.
     """
-    paths = {split: os.path.join(folder, split, "digits.tfrecord.gz") for split in SPLIT_SIZES}
-    if all(os.path.exists(path) for path in paths.values()):
+    if all(map(os.path.exists, split_files(folder, _FILE, SPLIT_SIZES).values())):
         return
     digits = datasets.load_digits()
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(digits.target))
     unlabelled = set(order[round(SPLIT_SIZES["train"] * labelled_share) : SPLIT_SIZES["train"]])
-    start = 0
-    for split, size in SPLIT_SIZES.items():
-        os.makedirs(os.path.dirname(paths[split]), exist_ok=True)
-        rows = sorted(order[start : start + size])
-        # Renamed once whole: a run that is killed here leaves no short file behind.
-        temporary = os.path.join(folder, f".{split}.tfrecord.gz")
-        write_records(
-            temporary,
-            (
-                _example(
-                    row, digits.data[row], None if row in unlabelled else digits.target[row]
-                ).SerializeToString(deterministic=True)
-                for row in rows
-            ),
-        )
-        os.replace(temporary, paths[split])
-        start += size
+    ends = np.cumsum(list(SPLIT_SIZES.values()))
+    write_split_files(
+        folder,
+        _FILE,
+        {
+            split: [
+                _digit(row, digits.data[row], None if row in unlabelled else digits.target[row])
+                for row in sorted(order[end - size : end])
+            ]
+            for (split, size), end in zip(SPLIT_SIZES.items(), ends, strict=True)
+        },
+    )
 
 
-def _example(row: int, pixels: npt.NDArray[np.float64], label: int | None) -> tf.train.Example:
-    example = tf.train.Example()
-    feature = example.features.feature
-    feature["id"].bytes_list.value.append(f"digit-{row:04d}".encode())
-    feature["image"].float_list.value.extend(pixels / _LARGEST_PIXEL)
-    if label is not None:
-        feature["label"].int64_list.value.append(int(label))
-    return example
+def _digit(row: int, pixels: npt.NDArray[np.float64], label: int | None) -> dict[str, Value]:
+    digit: dict[str, Value] = {
+        "id": f"digit-{row:04d}".encode(),
+        "image": (pixels / _LARGEST_PIXEL).tolist(),
+    }
+    return digit if label is None else {**digit, "label": int(label)}

@@ -81,11 +81,11 @@ def _predict_points(
 ) -> tf.Tensor:
     """Returns the logits at random points, `[count, batch, classes]`."""
     seeds = draws.split_seed(seed, count)
-    zero = {name: tf.zeros_like(value) for name, value in units.x.items()}
+    middle = units.middle
 
     def at(own: tf.Tensor) -> tf.Tensor:
-        delta = region.apply_mask(draw(zero, region.norm, own))
-        return tf.cast(predict(units.point(region.place(zero, delta))), tf.float32)
+        delta = region.apply_mask(draw(middle, region.norm, own))
+        return tf.cast(predict(units.point(region.place(middle, delta))), tf.float32)
 
     # One after the other: the model may take batches of one size only.
     return tf.map_fn(at, seeds, fn_output_signature=tf.float32)

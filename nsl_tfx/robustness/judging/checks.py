@@ -101,7 +101,7 @@ def check_logits(is_distribution: Flags) -> Check:
         "The outputs are not probabilities.",
         "The outputs lie in [0, 1] and sum to 1: they are probabilities, not logits, and their "
         "gradients vanish where the model is sure; export the last layer's values from before the "
-        "softmax.",
+        "softmax, or evaluate the .keras file, of which the softmax is left out.",
     )
 
 

@@ -41,7 +41,7 @@ def draw(fragile: Fragile, config: RobustnessConfig) -> Picture:
     if images is not None:
         original, twin, difference = map(_png, images)
         return Picture(fragile, original, twin, difference)
-    return Picture(fragile, changes=largest_changes(fragile.original, fragile.adversarial))
+    return Picture(fragile, changes=largest_changes(fragile.original, fragile.adversarial, config))
 
 
 def paint(fragile: Fragile, config: RobustnessConfig) -> tuple[NDArray[np.uint8], ...] | None:

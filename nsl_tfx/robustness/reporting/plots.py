@@ -73,7 +73,7 @@ def plot_fragile(result: RobustnessResult, count: int = 4) -> Figure:
         for row, fragile, images in zip(rows, shown, pictures, strict=True):
             row.suptitle(_plain(_title(fragile)), fontsize=10)
             if images is None:
-                _draw_changes(row.subplots(), fragile)
+                _draw_changes(row.subplots(), fragile, result)
             else:
                 _draw_images(row.subplots(1, len(images)), images)
     return figure
@@ -177,7 +177,7 @@ def _draw_attacks(axes: Any, result: RobustnessResult, scores: ModelScores) -> N
 def _title(fragile: Fragile) -> str:
     return (
         f"{fragile.example_id}: class {fragile.label} becomes {fragile.prediction} within "
-        f"{fragile.epsilon:g} ({fragile.attack})"
+        f"{fragile.epsilon:.3g} ({fragile.attack})"
     )
 
 
@@ -188,14 +188,14 @@ def _draw_images(axes: Any, images: Sequence[Any]) -> None:
         place.spines[:].set_visible(False)
 
 
-def _draw_changes(axes: Any, fragile: Fragile) -> None:
-    changes = largest_changes(fragile.original, fragile.adversarial)
+def _draw_changes(axes: Any, fragile: Fragile, result: RobustnessResult) -> None:
+    changes = largest_changes(fragile.original, fragile.adversarial, result.config)
     places = range(len(changes))
-    axes.barh(places, [change.difference for change in changes], color=_BLUE, alpha=0.75)
+    axes.barh(places, [change.scaled for change in changes], color=_BLUE, alpha=0.75)
     axes.set_yticks(places, [_plain(_describe(change)) for change in changes])
     axes.invert_yaxis()
     axes.axvline(0, color=_GRAY, linewidth=1)
-    axes.set_xlabel("change")
+    axes.set_xlabel(f"change ({_unit(result)})")
 
 
 def _describe(change: Change) -> str:

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
-import markupsafe
 import numpy as np
 import tensorflow as tf
 
-from nsl_tfx.io.printable import printable
+from nsl_tfx.io.pages import page_templates
 from nsl_tfx.robustness.attacking.losses import cross_entropy
 from nsl_tfx.robustness.formatting import count, interval, percent, points, words
 from nsl_tfx.robustness.reporting.chart import Chart, lay_out, lay_out_severities
@@ -79,14 +78,7 @@ def render_report(result: RobustnessResult) -> str:
 
 @functools.cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nsl_tfx", "robustness/reporting"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_show,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates("robustness/reporting", keep=f"\n{_NO_BREAK}")
     environment.filters.update(
         percent=percent,
         points=points,
@@ -101,12 +93,6 @@ def _template() -> jinja2.Template:
 def _interval(found: Proportion) -> str:
     # In a narrow column the sign would stand alone in a line.
     return interval(found.low, found.high).replace(" %", f"{_NO_BREAK}%")
-
-
-def _show(value: Any) -> Any:
-    """Returns text with what does not show, or turns the text around it, escaped."""
-    is_plain = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
-    return printable(value, keep=f"\n{_NO_BREAK}") if is_plain else value
 
 
 def _decision(result: RobustnessResult) -> str:

@@ -1,0 +1,1 @@
+"""What finds a pipeline by its file or module, and what runs or compiles it."""

@@ -1,0 +1,84 @@
+"""The whole DAG, from rows of a table to a pushed model that takes such rows."""
+
+from __future__ import annotations
+
+from tfx import v1 as tfx
+
+from nsl_tfx.components import RobustnessEvaluator
+from nsl_tfx.pipelines.parts import (
+    make_evaluator,
+    make_pipeline,
+    make_pusher,
+    make_trainer,
+    split_folders,
+)
+from nsl_tfx.pipelines.tumors import config
+
+
+def create_pipeline(
+    root: str, data_root: str, seed: int = 0, train_steps: int = config.TRAIN_STEPS
+) -> tfx.dsl.Pipeline:
+    """Builds the tumors pipeline.
+
+    Args:
+        root: Folder for artifacts, metadata (`metadata.sqlite`) and pushed models (`serving/`).
+        data_root: The folder that `write_tumors` filled.
+        seed: Seed of training and attacks.
+        train_steps: Gradient steps of each training.
+    """
+    example_gen = tfx.components.CsvExampleGen(input_base=data_root, input_config=split_folders())
+    examples = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn="nsl_tfx.pipelines.tumors.transforming.preprocessing_fn",
+    )
+    transformed = {
+        "examples": transform.outputs["transformed_examples"],
+        "schema": transform.outputs["post_transform_schema"],
+    }
+
+    baseline_trainer, trainer = (
+        make_trainer(
+            name,
+            training.replace(seed=seed),
+            train_steps,
+            **transformed,
+            transform_graph=transform.outputs["transform_graph"],
+        )
+        for name, training in (("baseline", config.BASELINE), ("regularized", config.REGULARIZED))
+    )
+    model = trainer.outputs["model"]
+    baseline = baseline_trainer.outputs["model"]
+
+    # Rows as they come, for what is served; in standard deviations, for what an attacker moves.
+    evaluator = make_evaluator(examples, model, baseline)
+    robustness_evaluator = RobustnessEvaluator(
+        **transformed,
+        model=model,
+        baseline_model=baseline,
+        model_blessing=evaluator.outputs["blessing"],
+        config=config.GATE.replace(seed=seed),
+    )
+    pusher = make_pusher(root, model, robustness_evaluator.outputs["blessing"])
+    return make_pipeline(
+        config.PIPELINE_NAME,
+        root,
+        [
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            transform,
+            baseline_trainer,
+            trainer,
+            evaluator,
+            robustness_evaluator,
+            pusher,
+        ],
+    )
