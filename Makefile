@@ -4,8 +4,9 @@
 
 bin := .venv/bin
 ARGS ?=
-# A file's tests stay together: what they share costs more than they do.
-pytest := $(bin)/pytest -n auto --maxprocesses 4 --dist loadfile
+# A file's tests stay together: what they share costs more than they do. In the order of
+# tests/conftest.py, not by number.
+pytest := $(bin)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

@@ -76,7 +76,7 @@ setup(
             "nbclient>=0.8",
             "pytest>=8.3",
             "pytest-timeout>=2.3",
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.8",
             "ruff>=0.8",
             "tenacity>=8",
             # TFX packages a user's module files with these, and uv makes environments without.

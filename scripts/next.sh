@@ -159,7 +159,10 @@ main() {
   local copy
   copy=/srv/$(basename "$here")-$(printf '%s' "$here" | cksum | cut -d ' ' -f 1)
   case ${1:-} in
-    test) set -- test .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile "${@:2}" ;;
+    test)
+      set -- test .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile \
+        --no-loadscope-reorder "${@:2}"
+      ;;
     run) [ $# -gt 1 ] || set -- usage ;;
     shell) set -- shell bash ;;
     *) set -- usage ;;

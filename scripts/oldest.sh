@@ -19,4 +19,4 @@ uv pip compile --quiet --no-header --resolution lowest-direct --python "$env/bin
 uv pip sync --quiet --python "$env/bin/python" --build-constraints requirements/build.txt \
   .uv/oldest.txt
 uv pip install --quiet --python "$env/bin/python" --no-deps --no-build-isolation --editable .
-"$env/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
+"$env/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

@@ -49,6 +49,17 @@ def write_measures(folder):
         (folder / name / "measures.csv").write_text("\n".join(lines) + "\n")
 
 
+def search_where_training_succeeds(module):
+    """Leaves out the lower of the two rates: luck decides whether its model gets pushed.
+
+    The Tuner compares them after 20 steps, where chance weights win now and then, and the
+    Trainer's 100 steps at the lower one end anywhere between 14 and 86 % right.
+    """
+    text = module.read_text()
+    assert text.count("[1e-2, 1e-3]") == 1
+    module.write_text(text.replace("[1e-2, 1e-3]", "[1e-2]"))
+
+
 @pytest.mark.tfx
 @pytest.mark.slow
 def test_the_changed_example_runs_and_pushes(tmp_path, monkeypatch):
@@ -64,6 +75,7 @@ def test_the_changed_example_runs_and_pushes(tmp_path, monkeypatch):
         text = (path if path.exists() else original / name).read_text()
         assert text.count(before + "\n") == 1, before
         path.write_text(text.replace(before + "\n", after + "\n"))
+    search_where_training_succeeds(tmp_path / "penguin_utils_keras.py")
     write_measures(tmp_path / "data")
     spec = importlib.util.spec_from_file_location(
         "pipeline", tmp_path / "penguin_pipeline_local.py"
