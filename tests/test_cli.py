@@ -60,7 +60,7 @@ def test_a_root_below_a_folder_that_looks_like_a_pattern_is_rejected(tmp_path, m
 def test_a_folder_that_cannot_be_made_is_an_error_message(tmp_path, verbose):
     (tmp_path / "file").write_text("")
     result = invoke("demo", "--root", str(tmp_path / "file" / "below"), *verbose)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Error: Expected a folder that can be written to." in result.output
     assert "Choose another --root." in result.output
     assert "Traceback" not in result.output
@@ -73,5 +73,5 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_message(tmp_path, monkey
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     result = invoke("demo", "--root", str(tmp_path))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "(Read-only file system). Choose another --root." in result.output

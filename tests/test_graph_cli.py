@@ -120,7 +120,7 @@ def test_stats_tells_of_no_graph_that_is_damaged(folder, tmp_path, monkeypatch, 
     path = Path("graph", "edges-00000-of-00001.parquet")
     path.write_bytes(path.read_bytes()[:-9])
     result = invoke("stats", "graph", *arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.output.startswith(f"Error: Expected {path} to hold the ")
     assert os.listdir(tmp_path) == ["graph"]
 
@@ -152,7 +152,7 @@ def test_an_export_leaves_the_graph_alone(folder, tmp_path, monkeypatch, output,
     os.symlink(folder, "link")
     before = {name: Path(folder, name).read_bytes() for name in os.listdir(folder)}
     result = invoke("export", folder, os.path.join("link", output), "--to", form)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Error: Expected an output outside of the graph's folder" in result.output
     assert {name: Path(folder, name).read_bytes() for name in os.listdir(folder)} == before
 
@@ -205,7 +205,7 @@ def test_import_tells_of_ids_that_no_example_has(examples, tmp_path, dangling, n
 )
 def test_import_with_examples_that_do_not_fit(examples, tmp_path, options, text):
     code, output = import_with(examples, tmp_path, *options)
-    assert (code, text in output) == (1, True), output
+    assert (code, text in output) == (2, True), output
     assert not (tmp_path / "out").exists()
 
 
@@ -240,14 +240,14 @@ def test_a_graphs_folder_is_no_file_of_edges(examples, folder, tmp_path):
     for command in (["pack", examples, "", folder, tmp_path / "y"],
                     ["import", folder, "--output", tmp_path / "y"]):  # fmt: skip
         result = invoke(*command)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert f"nsl-tfx graph export {folder} graph.tsv --to tsv." in result.output
 
 
 def test_a_damaged_parquet_file_is_named(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"PAR1 and no more")
     result = invoke("import", tmp_path / "x.parquet", "--output", tmp_path / "y")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"Error: Expected {tmp_path}/x.parquet to be a Parquet file." in result.output
 
 
@@ -269,42 +269,42 @@ def test_help_names_the_commands():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "message"),
+    ("arguments", "message"),
     [
-        (["build"], 2, "Missing argument 'EXAMPLES...'"),
-        (["build", "x"], 2, "Missing option '--output'"),
-        (["build", "none", "--output", "out"], 1, "Received: 'none', but there is no such file."),
-        (["build", "none", "--output", "out", "--method=best"], 2, "'best' is not one of"),
-        (["build", "none", "--output", "out", "--num-neighbors=0"], 2, "not in the range"),
-        (["build", "none", "--output", "out", "--similarity-threshold=2"], 1,
+        (["build"], "Missing argument 'EXAMPLES...'"),
+        (["build", "x"], "Missing option '--output'"),
+        (["build", "none", "--output", "out"], "Received: 'none', but there is no such file."),
+        (["build", "none", "--output", "out", "--method=best"], "'best' is not one of"),
+        (["build", "none", "--output", "out", "--num-neighbors=0"], "not in the range"),
+        (["build", "none", "--output", "out", "--similarity-threshold=2"],
          "Error: Expected --similarity-threshold in [-1, 1]"),
-        (["stats"], 2, "Missing argument 'FOLDER'"),
-        (["stats", "none"], 1, "Received: 'none', which does not exist."),
-        (["stats", "."], 1, "graph.json is missing"),
-        (["stats", "none", "--plot", "x.pdf"], 1, "to end in .png or .svg"),
-        (["export", "none", "x"], 2, "Missing option '--to'"),
-        (["export", "none", "x", "--to", "json"], 2, "'json' is not one of"),
-        (["export", "none", "x", "--to", "tsv"], 1, "Received: 'none', which does not exist."),
-        (["import", "none.tsv", "--output", "out"], 1, "none.tsv"),
-        (["import", "x", "--output", "out", "--dangling=drop"], 2, "add --examples"),
-        (["import", "x", "x", "--output", "out"], 1, "FILES"),
-        (["build", "none", "--output", ""], 1, "Expected a folder. Received: ''."),
-        (["import", "none.tsv", "--output", ""], 1, "Expected a folder. Received: ''."),
-        (["import", "x", "--output", "out", "--weight=w", "--no-weights"], 2, "give one of both"),
-        (["build", "x", "--output", "out", "--embedding-feature=id"], 1, "two different features"),
-        (["build", "none", "--output", "x" * 300], 1, "(File name too long). Choose another --o"),
-        (["pack", "a", "b", "c", "x" * 300], 1, "(File name too long). Choose another OUTPUT"),
-        (["export", "none", "x" * 300, "--to=csv"], 1, "Choose another OUTPUT"),
-        (["stats", ""], 1, "Expected a folder. Received: ''."),
-        (["pack", "a", "b", "c"], 2, "Missing argument 'OUTPUT'"),
-        (["pack", "a", "b", "c", "d"], 1, "Received: 'a', but there is no such file."),
-        (["no-such-command"], 2, "No such command"),
+        (["stats"], "Missing argument 'FOLDER'"),
+        (["stats", "none"], "Received: 'none', which does not exist."),
+        (["stats", "."], "graph.json is missing"),
+        (["stats", "none", "--plot", "x.pdf"], "to end in .png or .svg"),
+        (["export", "none", "x"], "Missing option '--to'"),
+        (["export", "none", "x", "--to", "json"], "'json' is not one of"),
+        (["export", "none", "x", "--to", "tsv"], "Received: 'none', which does not exist."),
+        (["import", "none.tsv", "--output", "out"], "none.tsv"),
+        (["import", "x", "--output", "out", "--dangling=drop"], "add --examples"),
+        (["import", "x", "x", "--output", "out"], "FILES"),
+        (["build", "none", "--output", ""], "Expected a folder. Received: ''."),
+        (["import", "none.tsv", "--output", ""], "Expected a folder. Received: ''."),
+        (["import", "x", "--output", "out", "--weight=w", "--no-weights"], "give one of both"),
+        (["build", "x", "--output", "out", "--embedding-feature=id"], "two different features"),
+        (["build", "none", "--output", "x" * 300], "(File name too long). Choose another --o"),
+        (["pack", "a", "b", "c", "x" * 300], "(File name too long). Choose another OUTPUT"),
+        (["export", "none", "x" * 300, "--to=csv"], "Choose another OUTPUT"),
+        (["stats", ""], "Expected a folder. Received: ''."),
+        (["pack", "a", "b", "c"], "Missing argument 'OUTPUT'"),
+        (["pack", "a", "b", "c", "d"], "Received: 'a', but there is no such file."),
+        (["no-such-command"], "No such command"),
     ],
 )  # fmt: skip
-def test_mistakes(tmp_path, monkeypatch, arguments, code, message):
+def test_mistakes(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     result = invoke(*arguments)
-    assert result.exit_code == code
+    assert result.exit_code == 2
     assert message in " ".join(result.output.split())
     assert "Traceback" not in result.output
     assert not list(tmp_path.iterdir())
@@ -313,7 +313,7 @@ def test_mistakes(tmp_path, monkeypatch, arguments, code, message):
 def test_an_example_without_its_vector_is_named_and_nothing_is_written(tmp_path):
     write_examples(tmp_path / "x", skip=["embedding"])
     result = invoke("build", tmp_path / "x", "--output", tmp_path / "graph")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Error: Expected the feature 'embedding' in the examples of" in result.output
     assert "with the features: 'id', 'label'. Name the feature that holds" in result.output
     assert os.listdir(tmp_path) == ["x"]
@@ -328,7 +328,7 @@ def test_a_wrong_feature_is_told_beside_those_that_there_are(
 ):
     result = invoke("build", examples, "--output", tmp_path / "x", f"--{option}-feature={near}s",
                     f"--invalid-examples={invalid}")  # fmt: skip
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"Expected the feature '{near}s' in the examples of" in result.output
     assert "features: 'embedding', 'id', 'label'." in result.output
     assert f"Did you mean '{near}'?" in result.output
@@ -347,7 +347,7 @@ def test_settings_are_called_as_the_options_that_were_typed(tmp_path):
 
 def test_import_tells_which_features_examples_have(examples, tmp_path):
     result = invoke("import", examples, "--format=examples", "--output", tmp_path / "out")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Expected the feature '#source'" in result.output
     assert "'embedding', 'id', 'label'. Name the one that holds the source's id in --source." in (
         result.output
@@ -380,7 +380,7 @@ def test_examples_that_cannot_be_nodes_are_dropped_on_demand(examples, tmp_path)
     assert "1 examples, all of which were dropped: 1 whose vector is zero" in result.output
     assert "Set --invalid-examples error to be told" in result.output
     result = invoke("build", tmp_path / "odd", "--output", tmp_path / "x")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "record 1, counted from 0, of" in " ".join(result.output.split())
 
 
@@ -388,7 +388,7 @@ def test_a_folder_that_cannot_be_written_to(examples, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     result = invoke("build", examples, "--output", tmp_path / "file" / "below")
     assert (result.exit_code, result.output[:45]) == (
-        1,
+        2,
         "Error: Expected a folder that can be written ",
     )
 
@@ -397,7 +397,7 @@ def test_a_folder_that_cannot_be_written_to(examples, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     result = invoke("build", examples, "--output", tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "(Read-only file system). Choose another --output." in result.output
 
 
@@ -411,7 +411,7 @@ def test_a_place_below_a_file_cannot_be_written_to(folder, tmp_path, monkeypatch
     os.symlink(folder, "graph")
     (tmp_path / "file").write_text("")
     result = invoke(*command)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "that can be written to. Received: 'file/x" in result.output
     assert "Errno" not in result.output
 
@@ -429,7 +429,7 @@ def test_a_place_below_a_file_cannot_be_written_to(folder, tmp_path, monkeypatch
 def test_files_of_edges_that_do_not_fit(tmp_path, text, options, message):
     (tmp_path / "x.csv").write_text(text)
     result = invoke("import", tmp_path / "x.csv", "--output", tmp_path / "out", *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert message in result.output
 
 

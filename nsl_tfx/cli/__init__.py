@@ -29,7 +29,11 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nsl-tfx")
 def main() -> None:
-    """Structured learning on TFX: graphs, adversarial training, and a robustness gate."""
+    """Structured learning on TFX: graphs, adversarial training, and a robustness gate.
+
+    Exit codes: 0 done, 1 a node failed or what was examined did not pass, 2 it cannot be done as
+    asked, 130 stopped.
+    """
 
 
 main.add_command(compile_command)

@@ -52,7 +52,7 @@ def compile_command(
         try:
             check_kfp()
         except ModuleNotFoundError as error:
-            raise click.ClickException(str(error)) from error
+            raise ValueError(str(error)) from error
         check_output(output, "--output")
         load(
             "tfx.v1",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import click
 
 from nsl_tfx.cli.stopping import leave
 from nsl_tfx.configs.base import MAX_SEED
-from nsl_tfx.tools.commands import INTERRUPTED
+from nsl_tfx.tools.commands import INTERRUPTED, check_output, plain_errors
 
 # TFX finds files by patterns which begin with the path of the folder.
 _GLOB_CHARACTERS = "*?[]\\"
@@ -61,9 +60,11 @@ def demo(root: str, seed: int, verbose: bool) -> None:
     from nsl_tfx.console import library_output_to
 
     started = time.monotonic()
-    _make_writable(root)
+    with plain_errors():
+        check_output(root, "--root", is_folder=True)
+        os.makedirs(root, exist_ok=True)
     log_path = None if verbose else f"{root}/demo.log"
-    with _plain_errors(log_path), library_output_to(log_path) as console:
+    with _told_errors(log_path), library_output_to(log_path) as console:
         console.print("Loading TensorFlow and TFX ...")
         from nsl_tfx.pipelines import demo as demo_run
 
@@ -72,21 +73,8 @@ def demo(root: str, seed: int, verbose: bool) -> None:
         console.print(f"\nFinished in {time.monotonic() - started:.0f} s.")
 
 
-def _make_writable(root: str) -> None:
-    """Makes the folder and tries to write there, before minutes are spent on what it is for."""
-    try:
-        os.makedirs(root, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
-            pass
-    except OSError as error:
-        raise click.ClickException(
-            f"Expected a folder that can be written to. Received: {root!r} ({error.strerror}). "
-            "Choose another --root."
-        ) from error
-
-
 @contextlib.contextmanager
-def _plain_errors(log_path: str | None) -> Iterator[None]:
+def _told_errors(log_path: str | None) -> Iterator[None]:
     """Turns an exception into a message and an exit code; the traceback goes to the log."""
     try:
         yield

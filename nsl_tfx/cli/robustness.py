@@ -26,7 +26,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 """By verdict."""
 
-_WRONG_INPUT = 2
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(RobustnessConfig)}
 _LABEL = "label"
 # TensorFlow's C++ side reads it once, when it is loaded; 3 leaves fatal errors alone.
@@ -239,7 +238,7 @@ def evaluate(
                  --clip-min 0 --clip-max 1 --min-robust-accuracy 0.5 --output report
     """  # noqa: D301 - click reads the mark
     given = {name: value for name, value in settings.items() if value is not None}
-    with plain_errors(_WRONG_INPUT):
+    with plain_errors():
         given = {**_read_config(config_file), **given}
         _require(given)
         if output is not None:

@@ -18,7 +18,7 @@ from nsl_tfx.cli.assignments import assignments
 from nsl_tfx.cli.stopping import leave
 from nsl_tfx.io.printable import printable
 from nsl_tfx.pipelines.runners.failures import BusyError, NodeFailedError
-from nsl_tfx.tools.commands import INTERRUPTED, check_output, load
+from nsl_tfx.tools.commands import INTERRUPTED, WRONG_INPUT, check_output, load
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from nsl_tfx.pipelines.runners.view import RunView
 
 _FAILED = 1
-_WRONG_INPUT = 2
 
 
 @click.command()
@@ -204,7 +203,7 @@ class _Story:
 def _reading(error: Exception) -> tuple[int, str]:
     """Returns the exit code and the text for an exception."""
     if isinstance(error, (ValueError, BusyError)):
-        return _WRONG_INPUT, str(error)
+        return WRONG_INPUT, str(error)
     if isinstance(error, NodeFailedError):
         return _FAILED, str(error)
     return _FAILED, f"{type(error).__name__}: {error}"

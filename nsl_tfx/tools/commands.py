@@ -27,17 +27,17 @@ _STDERR = 2
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
+WRONG_INPUT = 2
+"""The exit code where what is asked for cannot be done, as click has it for wrong options."""
+
 
 @contextlib.contextmanager
-def plain_errors(code: int = 1) -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Turns an exception that tells of wrong input into a line on standard error and an exit code.
 
     Those are the ones that this library raises on purpose, and those of the file system. Any other
     is a defect, whose traceback is what a report of it needs. An interrupt exits with 130. Settings
     that an error names are called as the command's options.
-
-    Args:
-        code: The exit code of wrong input, where 1 means something else.
     """
     try:
         yield
@@ -46,14 +46,14 @@ def plain_errors(code: int = 1) -> Iterator[None]:
         sys.exit(INTERRUPTED)
     except MemoryError:
         click.echo("Error: There is not enough memory. Use a machine with more of it.", err=True)
-        sys.exit(code)
+        sys.exit(WRONG_INPUT)
     except (ValueError, TypeError, OSError) as error:
         # Python itself raises TypeErrors too, for code that is wrong; ours say what was expected.
         if isinstance(error, TypeError) and not str(error).startswith("Expected"):
             raise
         text = name_options(_describe(error), _options())
         click.echo(f"Error: {printable(text, keep=_LINE_END)}", err=True)
-        sys.exit(code)
+        sys.exit(WRONG_INPUT)
 
 
 def check_output(path: str, argument: str, is_folder: bool = False) -> None:

@@ -208,7 +208,7 @@ def test_a_mistake_is_a_line_and_exits_with_1(path, tmp_path, arguments, message
     for mark, place in places.items():
         arguments = [one.replace(mark, place) for one in arguments]
     result = invoke(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert message in result.output
     assert result.output.startswith("Error: ")
     assert "Traceback" not in result.output
@@ -255,7 +255,7 @@ def test_metadata_with_a_part_missing_is_a_line(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "metadata.sqlite")) as database, database:
         database.execute("DELETE FROM Context WHERE id = 1")
     result = invoke(tmp_path, "executions")
-    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert (result.exit_code, type(result.exception)) == (2, SystemExit)
     assert "restore it from a copy" in result.output
 
 
@@ -267,14 +267,14 @@ def test_metadata_with_a_deleted_row_is_a_line(tmp_path, table):
     with contextlib.closing(sqlite3.connect(tmp_path / "metadata.sqlite")) as database, database:
         database.execute(f"DELETE FROM {table} WHERE id = 1")
     result = invoke(tmp_path, "executions")
-    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert (result.exit_code, type(result.exception)) == (2, SystemExit)
     assert "execution that was deleted" in result.output
 
 
 def test_mysql_without_its_client_is_a_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymysql", None)
     result = invoke("mysql://me@host/metadata")
-    assert (result.exit_code, "nsl-tfx[mysql]" in result.output) == (1, True)
+    assert (result.exit_code, "nsl-tfx[mysql]" in result.output) == (2, True)
 
 
 def test_what_steers_a_terminal_is_shown_instead(tmp_path):

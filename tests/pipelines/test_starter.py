@@ -108,7 +108,7 @@ class TestWhatIsWritten:
 def test_a_name_that_cannot_be_is_refused(name, cure, tmp_path):
     into = str(tmp_path / "project")
     done = CliRunner().invoke(main, ["new", "--into", into, "--", name])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.output.startswith("Error: Expected a name")
     assert cure in done.output
     assert not list(tmp_path.iterdir())
@@ -148,7 +148,7 @@ class TestTheFolder:
             target.symlink_to(tmp_path / "nowhere")
         before = files(tmp_path)
         done = CliRunner().invoke(main, ["new", "my_own", "--into", str(target)])
-        assert done.exit_code == 1
+        assert done.exit_code == 2
         assert "Expected a new or empty folder" in done.output
         assert files(tmp_path) == before
         assert os.listdir(tmp_path) == ["project"]
@@ -156,7 +156,7 @@ class TestTheFolder:
     def test_a_place_that_cannot_be_written_to_is_named(self, tmp_path):
         (tmp_path / "file").touch()
         done = CliRunner().invoke(main, ["new", "my_own", "--into", str(tmp_path / "file" / "x")])
-        assert done.exit_code == 1
+        assert done.exit_code == 2
         assert f"Received: '{tmp_path / 'file'}' (Not a directory)" in done.output
         assert "Choose another --into." in done.output
 
@@ -166,7 +166,7 @@ class TestTheFolder:
 
         monkeypatch.setattr(project.os, "rename", full)
         done = CliRunner().invoke(main, ["new", "my_own", "--into", str(tmp_path / "project")])
-        assert (done.exit_code, "No space left" in done.output) == (1, True)
+        assert (done.exit_code, "No space left" in done.output) == (2, True)
         assert not list(tmp_path.iterdir())
 
 

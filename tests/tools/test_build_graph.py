@@ -219,8 +219,8 @@ def test_the_command_takes_what_nsl_takes(tmp_path):
         ([], 2, "Missing argument"),
         (["--no_such=1", "a", "b"], 2, "No such option"),
         (["--similarity_threshold=x", "a", "b"], 2, "is not a valid float"),
-        (["--similarity_threshold=2", "a", "b"], 1, "Error: Expected --similarity_threshold"),
-        (["a", "b"], 1, "Error: Expected a file. Received: 'a'"),
+        (["--similarity_threshold=2", "a", "b"], 2, "Error: Expected --similarity_threshold"),
+        (["a", "b"], 2, "Error: Expected a file. Received: 'a'"),
     ],
 )
 def test_exit_codes(tmp_path, monkeypatch, arguments, code, message):

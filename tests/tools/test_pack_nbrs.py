@@ -339,7 +339,7 @@ class TestTheCommand:
 
     def test_a_mistake_is_one_line(self, tmp_path):
         done = self.run(tmp_path / "nowhere", "", tmp_path / "graph", tmp_path / "packed")
-        assert done.exit_code == 1
+        assert done.exit_code == 2
         assert done.output.startswith("Error: Expected ")
         assert "Traceback" not in done.output
 
@@ -349,7 +349,7 @@ class TestTheCommand:
         (tmp_path / "graph").write_text("")
         (tmp_path / "folder").mkdir(mode=0o500)
         done = self.run(tmp_path / "labeled", "", tmp_path / "graph", tmp_path / "folder/packed")
-        assert done.exit_code == 1
+        assert done.exit_code == 2
 
 
 @pytest.mark.parametrize("which", ["labeled.tfr", "graph.tsv", "link.tfr"])
