@@ -87,6 +87,8 @@ setup(
         # that 9 dropped.
         "notebook": ["ipython>=7.23,<9", "nbformat>=5.7"],
         "mysql": ["pymysql>=1.1"],  # ML Metadata itself makes tables where it is to read them
+        # Beam's own package submits to Flink; a later one may not.
+        "flink": ["apache-beam>=2.69,<3"],
         # TFX itself offers its Kubeflow extra only below Python 3.12.
         "kfp": ["tfx[kfp]; python_version < '3.12'"],
     },

@@ -21,6 +21,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from nsl_tfx.io.folders import is_remote
 from nsl_tfx.io.locks import sole_run_in, sole_user_of
+from nsl_tfx.pipelines.runners.beam_runners import check_beam_runners
 from nsl_tfx.pipelines.runners.causes import describe, was_interrupted
 from nsl_tfx.pipelines.runners.failures import BusyError, NodeFailedError
 from nsl_tfx.pipelines.runners.interrupts import lasting_interrupts
@@ -56,8 +57,8 @@ def run_locally(
         Node id to "done", "cached" or "skipped".
 
     Raises:
-        ValueError: A folder cannot be written to, the metadata cannot be opened, or a parameter is
-            unknown, missing or of another type. Nothing was run.
+        ValueError: A folder cannot be written to, the metadata cannot be opened, a Beam runner is
+            not installed, or a parameter is unknown, missing or of another type. Nothing was run.
         BusyError: Another run is at work with the same metadata. Nothing was run.
         NodeFailedError: A node failed. Finished nodes are kept.
         KeyboardInterrupt: Ctrl-C or SIGTERM. Finished nodes are kept.
@@ -65,6 +66,7 @@ def run_locally(
     if isinstance(view, Console):
         view = RunView(view)
     check_places(pipeline)
+    check_beam_runners(pipeline)
     run = datetime.datetime.now().isoformat()
     with _sole_run_of(pipeline, run):
         _run(pipeline, view, run, parameters or {})

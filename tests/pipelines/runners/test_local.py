@@ -305,6 +305,22 @@ class TestPlaces:
             local.run_locally(tfx.dsl.Pipeline("empty", **settings), view)
         assert message in str(caught.value)
 
+    def test_a_beam_runner_that_is_not_here(self, local, tmp_path, view):
+        from tfx import v1 as tfx
+
+        examples = tfx.components.CsvExampleGen(str(tmp_path))
+        pipeline = tfx.dsl.Pipeline(
+            "elsewhere",
+            str(tmp_path / "root"),
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(tmp_path / "m.sqlite")
+            ),
+            components=[examples.with_beam_pipeline_args(["--runner=Flunk"])],
+        )
+        with pytest.raises(ValueError, match=r"of CsvExampleGen .* --runner=Flunk"):
+            local.run_locally(pipeline, view)
+        assert view.records == {}
+
 
 def run_as_is(project):
     project.meet = lambda trouble: None
