@@ -47,12 +47,15 @@ def compile_command(
     returns a tfx.dsl.Pipeline (create_pipeline if none is named).
     """
     with plain_errors():
-        from nsl_tfx.pipelines.runners.kfp_package import check_kfp
+        from nsl_tfx.pipelines.runners.compile_checks import check_file_name, check_kfp
+        from nsl_tfx.pipelines.runners.loading import check_spec, load_pipeline
 
         try:
             check_kfp()
         except ModuleNotFoundError as error:
             raise ValueError(str(error)) from error
+        check_spec(pipeline)
+        check_file_name(output)
         check_output(output, "--output")
         load(
             "tfx.v1",
@@ -61,7 +64,6 @@ def compile_command(
             quietly=True,
         )
         from nsl_tfx.pipelines.runners.kubeflow import compile_pipeline
-        from nsl_tfx.pipelines.runners.loading import load_pipeline
 
         compiled = compile_pipeline(
             load_pipeline(pipeline, arguments), output, image=image, root=root

@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from nsl_tfx.cli import main
-from nsl_tfx.pipelines.runners import kfp_package
+from nsl_tfx.pipelines.runners import compile_checks
 
 pytestmark = pytest.mark.tfx
 
@@ -72,7 +72,7 @@ def test_a_mistake_is_a_message(run_compile, arguments, told, tmp_path):
 
 
 def test_without_kfp_the_cure_is_told_at_once(run_compile, monkeypatch):
-    monkeypatch.setattr(kfp_package.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compile_checks.importlib.util, "find_spec", lambda name: None)
     done = run_compile("own_pipeline.py", "-o", "x.yaml")
     assert done.exit_code == 2
     assert 'pip install "nsl-tfx[kfp]"' in done.output

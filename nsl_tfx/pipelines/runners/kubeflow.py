@@ -12,7 +12,7 @@ import yaml
 from tfx.orchestration.data_types import RuntimeParameter
 
 from nsl_tfx.io.publishing import published_text
-from nsl_tfx.pipelines.runners.kfp_package import check_kfp
+from nsl_tfx.pipelines.runners.compile_checks import JSON, check_file_name, check_kfp
 from nsl_tfx.pipelines.runners.kubeflow_limits import check_compilable, notes_on
 from nsl_tfx.version import __version__
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = f"nsl-tfx:{__version__}"
 """What the Dockerfile of this package builds; a cluster wants it with its registry's name."""
-
-_YAML = (".yaml", ".yml")
-_JSON = ".json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,11 +69,7 @@ def compile_pipeline(
         OSError: The file cannot be written.
     """
     check_kfp()
-    if not path.endswith((*_YAML, _JSON)):
-        raise ValueError(
-            "Expected a file whose name ends in .yaml, .yml or .json, by which its form is chosen. "
-            f"Received: {path!r}."
-        )
+    check_file_name(path)
     check_compilable(pipeline)
     image = image or DEFAULT_IMAGE
     with _rooted(pipeline, root):
@@ -92,7 +85,7 @@ def compile_pipeline(
         if default is not None:
             declared[name] |= {"defaultValue": default, "isOptional": True}
     with published_text(path) as file:
-        if path.endswith(_JSON):
+        if path.endswith(JSON):
             json.dump(job, file, indent=2, sort_keys=True)
             file.write("\n")
         else:
