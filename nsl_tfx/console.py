@@ -5,12 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 # TensorFlow's C++ side reads it once, when it is loaded.
 _TENSORFLOW_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# Columns of a page, where there is no terminal: more than a row has.
+_UNBOUND = 10_000
+
+
+def rendered(parts: Sequence[RenderableType]) -> str:
+    r"""Returns tables and the like as text for standard output, an empty line between two.
+
+    Where that is no terminal, a row is a line, for whatever reads it.
+
+    Example:
+        >>> rendered(["one", "two"])
+        'one\n\ntwo'
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNBOUND
+    with console.capture() as captured:
+        for i, part in enumerate(parts):
+            if i:
+                console.print()
+            console.print(part)
+    # Tables fill their last column with blanks.
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 @contextlib.contextmanager

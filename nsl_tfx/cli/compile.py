@@ -47,7 +47,11 @@ def compile_command(
     returns a tfx.dsl.Pipeline (create_pipeline if none is named).
     """
     with plain_errors():
-        from nsl_tfx.pipelines.runners.compile_checks import check_file_name, check_kfp
+        from nsl_tfx.pipelines.runners.compile_checks import (
+            check_file_name,
+            check_image,
+            check_kfp,
+        )
         from nsl_tfx.pipelines.runners.loading import check_spec, load_pipeline
 
         try:
@@ -57,6 +61,7 @@ def compile_command(
         check_spec(pipeline)
         check_file_name(output)
         check_output(output, "--output")
+        check_image(image)
         load(
             "tfx.v1",
             "nsl_tfx.pipelines.runners.kubeflow",
@@ -68,7 +73,7 @@ def compile_command(
         compiled = compile_pipeline(
             load_pipeline(pipeline, arguments), output, image=image, root=root
         )
-    click.echo(json.dumps(dataclasses.asdict(compiled)) if as_json else _told(compiled))
+        click.echo(json.dumps(dataclasses.asdict(compiled)) if as_json else _told(compiled))
 
 
 def _told(compiled: CompiledPipeline) -> str:

@@ -6,29 +6,24 @@ import contextlib
 import os
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 
 import click
 
-from nsl_tfx.cli.stopping import leave
+from nsl_tfx.cli.ending import leave, tell
 from nsl_tfx.configs.base import MAX_SEED
+from nsl_tfx.io.folders import check_no_pattern
 from nsl_tfx.tools.commands import INTERRUPTED, check_output, plain_errors
-
-# TFX finds files by patterns which begin with the path of the folder.
-_GLOB_CHARACTERS = "*?[]\\"
 
 
 def _check_root(context: click.Context, option: click.Parameter, root: str) -> str:
     del context, option
     if not root:
         raise click.BadParameter("Expected a folder. Received an empty path.")
-    path = os.path.abspath(root)
-    if any(character in path for character in _GLOB_CHARACTERS):
-        raise click.BadParameter(
-            f"Expected a path without any of {' '.join(_GLOB_CHARACTERS)}, which TFX takes for "
-            f"patterns. Received: {path!r}. Choose another --root."
-        )
+    try:
+        check_no_pattern(os.path.abspath(root), "--root")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
     return root
 
 
@@ -82,14 +77,5 @@ def _told_errors(log_path: str | None) -> Iterator[None]:
         click.echo("\nStopped. The next run reuses the finished nodes.", err=True)
         leave(INTERRUPTED)
     except Exception as error:
-        if log_path is None:
-            raise
-        click.echo(f"Error: {error}", err=True)
-        try:
-            with open(log_path, "a", encoding="utf-8") as log:
-                traceback.print_exc(file=log)
-        except OSError:
-            click.echo(f"{log_path} cannot be written; choose another --root.", err=True)
-        else:
-            click.echo(f"The whole story is at the end of {log_path}.", err=True)
-        sys.exit(1)
+        code, _ = tell(error, log_path, has_begun=False)
+        sys.exit(code)

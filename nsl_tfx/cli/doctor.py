@@ -32,19 +32,16 @@ def doctor(quick: bool, as_json: bool) -> None:
     Exit codes: 0 nothing is wrong, 1 something is.
     """
     with plain_errors():
-        from rich.console import Console
-
+        from nsl_tfx.console import rendered
         from nsl_tfx.doctor import Level, examine
 
-        console = Console()
         if not as_json and not quick:
             click.echo("Importing TFX in a new process ...", err=True)
         findings = examine(quick=quick)
         if as_json:
             click.echo(json.dumps([one.to_json() for one in findings]))
         else:
-            console.print(_table(findings), "")
-            console.print(_summary(findings), highlight=False)
+            click.echo(rendered([_table(findings), _summary(findings)]))
     sys.exit(any(one.level is Level.WRONG for one in findings))
 
 

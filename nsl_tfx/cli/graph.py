@@ -33,8 +33,6 @@ _DRAWING = (
     "matplotlib.backends.backend_svg",
     "PIL.PngImagePlugin",
 )
-# Columns of a page, where there is no terminal: more than a row has.
-_UNBOUND = 10_000
 
 
 @click.group()
@@ -165,18 +163,10 @@ def _in_order(value: Any) -> Any:
 
 
 def _print_summary(folder: str) -> None:
-    from rich.console import Console
-
+    from nsl_tfx.console import rendered
     from nsl_tfx.graph.reporting.summary import summarize
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A row a line, for whatever reads it.
-        console.width = _UNBOUND
-    with console.capture() as captured:
-        console.print(summarize(folder))
-    # Tables fill their last column with blanks.
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    click.echo(rendered([summarize(folder)]))
 
 
 def _column(context: click.Context, option: click.Parameter, value: str | None) -> str | int | None:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _LAST_RUNS = 5
-# Columns of a page, where there is no terminal: more than a row has.
-_UNBOUND = 10_000
 _HELP = ("-h", "--help")
 _OVERVIEW = "runs"
 # ML Metadata's, and what is told of its `complete`.
@@ -165,6 +163,11 @@ def artifacts(
     \b
     Example: nsl-tfx inspect FOLDER artifacts RobustnessEvaluation --changed
     """  # noqa: D301 - click reads the mark
+    context = click.get_current_context()
+    for name in ("last", "changed"):
+        given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if given and type is None:
+            raise click.UsageError(f"--{name} compares artifacts of one type: name a TYPE.")
     with _opened(store) as opened:
         from nsl_tfx import metadata
         from nsl_tfx.cli.inspect_tables import changed_rows, comparison_tables, type_table
@@ -215,6 +218,7 @@ def lineage(store: str, artifact: str, html: str | None, svg: str | None, as_jso
         drawn = {path: (flag, render) for flag, path, render in asked if path is not None}
         for path, (flag, _) in drawn.items():
             check_output(path, flag)
+            _check_spares(store, path, flag)
         found = metadata.lineage(opened, artifact)
         for path, (_, render) in drawn.items():
             _write(path, render(found))
@@ -226,6 +230,17 @@ def lineage(store: str, artifact: str, html: str | None, svg: str | None, as_jso
             click.echo(f"Wrote {' and '.join(drawn)}.")
         else:
             _print([lineage_tree(found)])
+
+
+def _check_spares(store: str, path: str, flag: str) -> None:
+    """Refuses to write a picture in place of the metadata."""
+    from nsl_tfx.metadata.opening import sqlite_file
+
+    if "://" not in store and os.path.realpath(path) == os.path.realpath(sqlite_file(store)):
+        raise ValueError(
+            f"Expected a file that is not the metadata themselves. Received: {flag} {path!r}. "
+            "Choose another one."
+        )
 
 
 def _write(path: str, text: str) -> None:
@@ -267,16 +282,6 @@ def _width() -> int | None:
 
 
 def _print(parts: list[RenderableType]) -> None:
-    from rich.console import Console
+    from nsl_tfx.console import rendered
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A row a line, for whatever reads it.
-        console.width = _UNBOUND
-    with console.capture() as captured:
-        for i, part in enumerate(parts):
-            if i:
-                console.print()
-            console.print(part)
-    # Tables fill their last column with blanks.
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    click.echo(rendered(parts))

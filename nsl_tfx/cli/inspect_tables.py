@@ -18,13 +18,10 @@ from nsl_tfx.metadata.events import artifacts_by_id, links_of_executions
 from nsl_tfx.metadata.headlines import decision, headline
 from nsl_tfx.metadata.places import find_run
 from nsl_tfx.metadata.records import artifact_record
+from nsl_tfx.metadata.tree import STATE_STYLES
 from nsl_tfx.metadata.words import run_words, state_words, time_words, type_words
 from nsl_tfx.tools.amounts import count_of
 
-_STATE_STYLES = {
-    **{"complete": "green", "cached": "cyan", "failed": "bold red"},
-    **{"running": "yellow", "stopped": "yellow", "canceled": "yellow"},
-}
 _NOTHING = "-"
 # The narrowest column that a run's name, on two lines, and most numbers fit in.
 _RUN_WIDTH = 13
@@ -86,7 +83,7 @@ def _run_name(name: str) -> Text:
 
 
 def _state(state: str, text: str) -> Text:
-    return Text(text, _STATE_STYLES.get(state, ""))
+    return Text(text, STATE_STYLES.get(state, ""))
 
 
 def _answer(value: Any) -> Text:

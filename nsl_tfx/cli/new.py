@@ -31,8 +31,8 @@ def new(name: str, kind: str, into: str | None) -> None:
     NAME is its Python package. The project runs as it is, on data that it writes itself.
     """
     with plain_errors():
-        above = os.path.dirname(os.path.abspath(into or name))
+        above = os.path.dirname(os.path.abspath(name if into is None else into))
         check_output(above, "--into", is_folder=True)
         folder = write_project(name, kind, into)
-    readme = os.path.join(folder, "README.md")
-    click.echo(f"Wrote {folder}; {readme} tells how to go on.")
+        readme = os.path.join(folder, "README.md")
+        click.echo(f"Wrote {folder}; {readme} tells how to go on.")

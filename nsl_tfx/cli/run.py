@@ -8,24 +8,19 @@ import datetime
 import json
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from nsl_tfx.cli.assignments import assignments
-from nsl_tfx.cli.stopping import leave
-from nsl_tfx.io.printable import printable
-from nsl_tfx.pipelines.runners.failures import BusyError, NodeFailedError
-from nsl_tfx.tools.commands import INTERRUPTED, WRONG_INPUT, check_output, load
+from nsl_tfx.cli.ending import FAILED, leave, tell
+from nsl_tfx.tools.commands import INTERRUPTED, check_output, load
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from nsl_tfx.pipelines.runners.view import RunView
-
-_FAILED = 1
 
 
 @click.command()
@@ -41,7 +36,8 @@ _FAILED = 1
     "log_path",
     type=click.Path(readable=False),
     metavar="FILE",
-    help="Where to add what TFX and Beam print.  [default: NAME.log, by the pipeline's file]",
+    help="Where to add what TFX and Beam print.  [default: NAME.log in this folder, by the "
+    "pipeline's file or package]",
 )
 @click.option("--verbose", is_flag=True, help="Print what TFX and Beam print, and keep no log.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of the nodes as JSON.")
@@ -147,14 +143,8 @@ class _Story:
         except click.ClickException:
             raise
         except Exception as error:
-            code, text = _reading(error)
-            # A traceback that is the whole answer is what a report of a defect needs.
-            click.echo(f"Error: {printable(text, keep=chr(10))}", err=True)
-            # The log may be that of the run which is at work.
-            is_busy = isinstance(error, BusyError)
-            if (self._name is not None or code == _FAILED) and not is_busy:
-                self._keep(error)
-            if code == _FAILED and as_json:
+            code, text = tell(error, self.log_path, has_begun=self._name is not None)
+            if code == FAILED and as_json:
                 click.echo(self.to_json("failed", text))
             sys.exit(code)
 
@@ -182,28 +172,8 @@ class _Story:
         )
 
     def _future(self) -> str:
+        if self._name is None:
+            return "Nothing was run."
         if self._reuses:
             return "The next run reuses the finished nodes."
         return "The next run begins anew, since the pipeline's cache is off."
-
-    def _keep(self, error: Exception) -> None:
-        """Adds a traceback to the log, or prints it where there is none."""
-        if self.log_path is None:
-            traceback.print_exception(error)
-            return
-        try:
-            with open(self.log_path, "a", encoding="utf-8") as log:
-                traceback.print_exception(error, file=log)
-        except OSError as full:
-            click.echo(f"{self.log_path} cannot be written ({full.strerror}).", err=True)
-        else:
-            click.echo(f"The whole story is at the end of {self.log_path}.", err=True)
-
-
-def _reading(error: Exception) -> tuple[int, str]:
-    """Returns the exit code and the text for an exception."""
-    if isinstance(error, (ValueError, BusyError)):
-        return WRONG_INPUT, str(error)
-    if isinstance(error, NodeFailedError):
-        return _FAILED, str(error)
-    return _FAILED, f"{type(error).__name__}: {error}"

@@ -28,7 +28,7 @@ class Finding:
         name: The thing.
         level: How it stands.
         found: What is there.
-        cure: What to do; empty where nothing is to be done.
+        cure: What to do; of what is OK, what is good to know all the same. May be empty.
 
     Example:
         >>> Finding("Python", Level.OK, "3.12.4").to_json()

@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+_PATTERN_CHARACTERS = "*?[]\\"
+
 
 def is_remote(path: str) -> bool:
     """Tells whether a path has a scheme, so that TensorFlow handles it."""
@@ -32,6 +34,27 @@ def check_named(folder: str) -> None:
     """
     if not folder:
         raise ValueError("Expected a folder. Received: ''. Name one; '.' is the present one.")
+
+
+def check_no_pattern(path: str, argument: str) -> None:
+    r"""Raises ValueError for a path that TFX, which finds files by patterns, takes for one.
+
+    Args:
+        path: A folder's, whole.
+        argument: What it is called.
+
+    Example:
+        >>> check_no_pattern("/runs/1*", "pipeline_root")
+        Traceback (most recent call last):
+        ...
+        ValueError: Expected a pipeline_root whose path has none of * ? [ ] \, which TFX takes for
+        patterns. Received: '/runs/1*'. Choose another pipeline_root.
+    """
+    if any(character in path for character in _PATTERN_CHARACTERS):
+        raise ValueError(
+            f"Expected a {argument} whose path has none of {' '.join(_PATTERN_CHARACTERS)}, which "
+            f"TFX takes for patterns. Received: {path!r}. Choose another {argument}."
+        )
 
 
 @contextlib.contextmanager

@@ -33,7 +33,8 @@ def open_store(uri: str | os.PathLike[str]) -> metadata_store.MetadataStore:
     Args:
         uri: Path of a SQLite file, or of a folder with a `metadata.sqlite`;
             `mysql://user[:password]@host[:port]/database`, in which characters that an address
-            uses itself are written as `%40` and the like; or `grpc://host:port`.
+            uses itself are written as `%40` and the like, and the password may be left to the
+            variable MYSQL_PWD; or `grpc://host:port`.
 
     Returns:
         The store, for the other functions of this package and for those of its own.
@@ -73,8 +74,7 @@ def open_store(uri: str | os.PathLike[str]) -> metadata_store.MetadataStore:
 
 
 def _open_sqlite(path: str) -> metadata_store.MetadataStore:
-    if os.path.isdir(path):
-        path = _file_in(path)
+    path = sqlite_file(path)
     try:
         path.encode()
     except UnicodeEncodeError as error:
@@ -108,14 +108,21 @@ def _open_sqlite(path: str) -> metadata_store.MetadataStore:
     return _connect(config, repr(path))
 
 
-def _file_in(folder: str) -> str:
-    path = os.path.join(folder, _FILE)
-    if not os.path.isfile(path):
+def sqlite_file(path: str) -> str:
+    """Returns the file that a path stands for: its own, or `metadata.sqlite` in a folder.
+
+    Raises:
+        FileNotFoundError: The folder has none.
+    """
+    if not os.path.isdir(path):
+        return path
+    file = os.path.join(path, _FILE)
+    if not os.path.isfile(file):
         raise FileNotFoundError(
             f"Expected a SQLite file, or a folder with one named {_FILE}. Received the folder "
-            f"{folder!r}, which has none."
+            f"{path!r}, which has none."
         )
-    return path
+    return file
 
 
 def _check_tables(path: str) -> None:
@@ -178,7 +185,8 @@ def _open_mysql(
             f"{_hidden(parts.geturl())!r}."
         )
     user = urllib.parse.unquote(parts.username)
-    password = urllib.parse.unquote(parts.password or "")
+    # Of an address others see the password, in the list of processes and a shell's history.
+    password = urllib.parse.unquote(parts.password or os.environ.get("MYSQL_PWD", ""))
     name = f"mysql://{user}@{host}:{port}/{database}"
     _check_mysql(host, port, user, password, database, name)
     config = pb.ConnectionConfig()

@@ -11,6 +11,9 @@ from typing import Any
 from google.protobuf import json_format
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+ENDED_UNSEEN = "nsl_tfx_ended_unseen"
+"""Custom property of executions that were ended after their process had been killed."""
+
 # TFX wraps what is neither a number nor a text, since a struct can only be a mapping.
 _WRAPPED = "__value__"
 
@@ -63,9 +66,9 @@ class ExecutionRecord:
         run: The run's name.
         pipeline: The pipeline's name.
         state: `complete`, `cached`, `failed`, `running`, `canceled` and so on. One whose process
-            was killed stays `running`.
+            was killed stays `running`, until the next `nsl-tfx run` makes it `failed`.
         started: When it was recorded, in UTC.
-        seconds: How long it took; None where it has not ended.
+        seconds: How long it took; None where it has not ended, or nobody knows when.
         properties: Declared and custom ones by name: what the component was given.
     """
 
@@ -100,6 +103,9 @@ def execution_record(
 ) -> ExecutionRecord:
     """Returns an execution's message, and where it belongs, as a record."""
     milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    has_time = execution.last_known_state in _ENDED and (
+        ENDED_UNSEEN not in execution.custom_properties
+    )
     return ExecutionRecord(
         id=execution.id,
         node=node,
@@ -109,7 +115,7 @@ def execution_record(
         pipeline=pipeline,
         state=pb.Execution.State.Name(execution.last_known_state).lower(),
         started=_time(execution.create_time_since_epoch),
-        seconds=milliseconds / 1000 if execution.last_known_state in _ENDED else None,
+        seconds=milliseconds / 1000 if has_time else None,
         properties=properties_of(execution),
     )
 

@@ -11,7 +11,12 @@ from nsl_tfx.metadata.records import ArtifactRecord, ExecutionRecord
 from nsl_tfx.metadata.walking import Lineage
 from nsl_tfx.metadata.words import run_words, state_words, type_words
 
-_STATE_STYLES = {"complete": "green", "cached": "cyan", "failed": "bold red", "running": "yellow"}
+STATE_STYLES = {
+    **{"complete": "green", "cached": "cyan", "failed": "bold red"},
+    **{"running": "yellow", "stopped": "yellow", "canceled": "yellow"},
+}
+"""Rich's styles of executions' and runs' states."""
+
 _DECISION_STYLES = {True: "green", False: "red", None: ""}
 
 
@@ -25,7 +30,7 @@ def lineage_tree(found: Lineage) -> Tree:
     tree = Tree(_artifact(found, asked))
     told = {asked.id}
     makers = _makers(found, asked.id)
-    if makers:
+    if makers and _reads(found, makers[0].id):
         _add_origin(tree.add(Text("made of", "dim")), found, makers[0].id, told)
     if _readers(found, asked.id):
         _add_fate(tree.add(Text("became", "dim")), found, asked.id, told, set())
@@ -77,6 +82,10 @@ def _readers(found: Lineage, artifact: int) -> list[ExecutionRecord]:
     return [found.executions[one.execution] for one in links]
 
 
+def _reads(found: Lineage, execution: int) -> bool:
+    return any(one.execution == execution and not one.is_output for one in found.links)
+
+
 def _artifact(
     found: Lineage, one: ArtifactRecord, again: bool = False, with_maker: bool = True
 ) -> Text:
@@ -98,7 +107,7 @@ def _artifact(
 
 def _execution(one: ExecutionRecord) -> Text:
     text = Text(printable(one.node))
-    text.append(f", {state_words(one.state, one.seconds)}", _STATE_STYLES.get(one.state, ""))
+    text.append(f", {state_words(one.state, one.seconds)}", STATE_STYLES.get(one.state, ""))
     if one.run:
         text.append(f", run {printable(run_words(one.run))}", "dim")
     return text

@@ -47,6 +47,8 @@ def plain_errors() -> Iterator[None]:
     except MemoryError:
         click.echo("Error: There is not enough memory. Use a machine with more of it.", err=True)
         sys.exit(WRONG_INPUT)
+    except BrokenPipeError:
+        raise  # Nobody reads on, as where it is piped into `head`: click ends quietly.
     except (ValueError, TypeError, OSError) as error:
         # Python itself raises TypeErrors too, for code that is wrong; ours say what was expected.
         if isinstance(error, TypeError) and not str(error).startswith("Expected"):
@@ -123,6 +125,9 @@ def load(*modules: str, quietly: bool = False) -> None:
 @contextlib.contextmanager
 def _muted() -> Iterator[int]:
     """Turns standard error to nowhere; yields a descriptor of what it was."""
+    if sys.stderr is None:  # closed by whoever called
+        yield _STDERR
+        return
     sys.stderr.flush()
     terminal = os.dup(_STDERR)
     with open(os.devnull, "wb") as nowhere, warnings.catch_warnings():

@@ -59,6 +59,9 @@ def test_the_command_tells_programs_in_json(run_compile):
         (("own_pipeline.py", "-o", "x.yaml", "--set", "name"), "Expected NAME=VALUE"),
         (("own_pipeline.py", "-o", "x.yaml", "--set", "none=1"), "none"),
         (("own_pipeline.py", "-o", "x.yaml", "--set", "name=A_b"), "pipeline_name='A_b'"),
+        (("own_pipeline.py", "-o", "x.yaml", "--image", ""), "image"),
+        (("own_pipeline.py", "-o", "x.yaml", "--image", "no image!"), "Received: 'no image!'"),
+        (("own_pipeline.py", "-o", "x.yaml", "--root", ""), "Expected a folder. Received: ''."),
         (("own_pipeline.py",), "--output"),
     ],
 )

@@ -175,6 +175,33 @@ def test_json_holds_the_same(path, made):
     assert {one["type"] for one in types} >= {"Model", "nsl_tfx.NeighborGraph"}
 
 
+def test_a_picture_never_takes_the_place_of_the_metadata(copied, tmp_path):
+    (tmp_path / "link").symlink_to(copied)
+    before = copied.read_bytes()
+    for store, option in ((tmp_path, "--html"), (copied, "--svg")):
+        result = invoke(store, "lineage", "1", option, tmp_path / "link")
+        assert (result.exit_code, "not the metadata themselves" in result.output) == (2, True)
+    assert copied.read_bytes() == before
+
+
+def test_what_nothing_was_read_for_has_no_origin(path, made):
+    lines = told(path, "lineage", made[0]["examples"].id).splitlines()
+    assert not any("made of" in line for line in lines)
+    assert any("became" in line for line in lines)
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(path):
+    command = f"{sys.executable} -m nsl_tfx.cli inspect {path} executions | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_standard_error_may_be_closed(path):
+    command = f"{sys.executable} -m nsl_tfx.cli inspect {path} 2>&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert "run" in done.stdout
+
+
 def test_pictures_are_written(path, made, tmp_path):
     page, picture = tmp_path / "lineage.html", tmp_path / "lineage.svg"
     output = told(path, "lineage", made[0]["model"].id, "--html", page, "--svg", picture)
@@ -198,12 +225,13 @@ def test_pictures_are_written(path, made, tmp_path):
         (["{store}", "lineage", "1", "--svg", "{}"], "Choose another --svg"),
         (["{store}", "lineage", "1", "--html", ""], "Choose another --html"),
         (["{store}", "lineage", "1", "--html", "{}/x", "--svg", "{}/./x"], "a file for each"),
+        (["{store}", "lineage", "1", "--html", "{store}"], "not the metadata themselves"),
         (["{store}", "lineage", "9" * 20], "Expected an artifact's number"),
         (["grpc://[::1"], "Expected a host, and a port"),
         (["a\udcff.sqlite"], "Expected a path in UTF-8"),
     ],
 )
-def test_a_mistake_is_a_line_and_exits_with_1(path, tmp_path, arguments, message):
+def test_a_mistake_is_a_line_and_exits_with_2(path, tmp_path, arguments, message):
     places = {"{store}": str(path), "{}": str(tmp_path)}
     for mark, place in places.items():
         arguments = [one.replace(mark, place) for one in arguments]
@@ -222,6 +250,8 @@ def test_a_mistake_is_a_line_and_exits_with_1(path, tmp_path, arguments, message
         ["STORE", "lineage"],
         ["STORE", "runs", "--last", "0"],
         ["STORE", "executions", "--state", "bogus"],
+        ["STORE", "artifacts", "--changed"],
+        ["STORE", "artifacts", "--last", "5"],
     ],
 )
 def test_a_wrong_call_exits_with_2(arguments):

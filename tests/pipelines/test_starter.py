@@ -131,6 +131,42 @@ class TestTheFolder:
         write_project("my_own", "graph", str(tmp_path))
         assert (tmp_path / "README.md").is_file()
 
+    def test_the_present_one_is_filled_and_stays(self, tmp_path, monkeypatch):
+        (tmp_path / "own").mkdir()
+        monkeypatch.chdir(tmp_path / "own")
+        before = os.stat(".").st_ino
+        done = CliRunner().invoke(main, ["new", "my_own", "--into", "."])
+        assert done.exit_code == 0, done.output
+        assert os.stat(tmp_path / "own").st_ino == before
+        expected = files(Path(write_project("my_own", into=str(tmp_path / "other"))))
+        assert files(Path(".")) == expected
+        assert [path.name for path in tmp_path.iterdir()] in (["own", "other"], ["other", "own"])
+
+    def test_an_empty_one_has_nothing_of_a_project_that_could_not_be_moved(
+        self, tmp_path, monkeypatch
+    ):
+        rename, calls = os.rename, []
+
+        def fail_once(*paths):
+            calls.append(paths)
+            if len(calls) == 3:
+                raise OSError(5, "Input/output error")
+            rename(*paths)
+
+        monkeypatch.setattr(project.os, "rename", fail_once)
+        with pytest.raises(OSError, match="Input/output"):
+            write_project("my_own", into=str(tmp_path))
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("into", "message"), [("", "Received: ''."), ("gs://bucket/x", "a folder of this machine")]
+    )
+    def test_a_place_that_is_none_is_refused(self, into, message, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        done = CliRunner().invoke(main, ["new", "my_own", "--into", into])
+        assert (done.exit_code, message in done.output) == (2, True), done.output
+        assert not list(tmp_path.iterdir())
+
     def test_others_have_the_rights_that_they_have_elsewhere(self, tmp_path):
         write_project("my_own", "graph", str(tmp_path / "project"))
         (tmp_path / "other").mkdir()

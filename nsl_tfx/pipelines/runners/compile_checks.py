@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 
 JSON = ".json"
 _YAML = (".yaml", ".yml")
+# Host, path, tag and digest, as far as a slip of the keyboard is seen; registries know the rest.
+_IMAGE = re.compile(r"[A-Za-z0-9][\w.\-/:@]*")
 
 
 def check_kfp() -> None:
@@ -25,4 +28,13 @@ def check_file_name(path: str) -> None:
         raise ValueError(
             "Expected a file whose name ends in .yaml, .yml or .json, by which its form is chosen. "
             f"Received: {path!r}."
+        )
+
+
+def check_image(image: str | None) -> None:
+    """Raises ValueError for what cannot be a container image's name; None is the default's."""
+    if image is not None and not _IMAGE.fullmatch(image):
+        raise ValueError(
+            "Expected image to be the name of a container image, such as "
+            f"ghcr.io/somebody/project:1.0. Received: {image!r}."
         )

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tfx.orchestration.data_types import RuntimeParameter
 
+from nsl_tfx.io.folders import check_named
 from nsl_tfx.io.publishing import published_text
-from nsl_tfx.pipelines.runners.compile_checks import JSON, check_file_name, check_kfp
+from nsl_tfx.pipelines.runners.compile_checks import (
+    JSON,
+    check_file_name,
+    check_image,
+    check_kfp,
+)
 from nsl_tfx.pipelines.runners.kubeflow_limits import check_compilable, notes_on
 from nsl_tfx.version import __version__
 
@@ -64,14 +70,18 @@ def compile_pipeline(
 
     Raises:
         ModuleNotFoundError: kfp is not installed.
-        ValueError: The file's name ends otherwise, or Kubeflow cannot run a part of the pipeline;
-            names the node and the cure.
+        ValueError: The file's name ends otherwise, the image has no name that an image can have,
+            the root is empty, or Kubeflow cannot run a part of the pipeline; names the node and
+            the cure.
         OSError: The file cannot be written.
     """
     check_kfp()
     check_file_name(path)
+    check_image(image)
+    if root is not None:
+        check_named(root)
     check_compilable(pipeline)
-    image = image or DEFAULT_IMAGE
+    image = DEFAULT_IMAGE if image is None else image
     with _rooted(pipeline, root):
         root = str(pipeline.pipeline_info.pipeline_root)
         job = _compile(pipeline, image)

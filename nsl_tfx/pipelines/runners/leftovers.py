@@ -8,13 +8,16 @@ import ml_metadata
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from nsl_tfx.io.folders import is_remote, names_in, remove
+from nsl_tfx.metadata.records import ENDED_UNSEEN
 
 _OPEN = (pb.Execution.NEW, pb.Execution.RUNNING)
 # Where TFX keeps, beside the outputs, what an executor tells and its temporary files.
 _SYSTEM = os.path.join(".system", "executor_execution")
 
 
-def settle(store: ml_metadata.MetadataStore, run: str, root: str, state: int) -> list[str]:
+def settle(
+    store: ml_metadata.MetadataStore, run: str, root: str, state: int, is_unseen: bool = False
+) -> list[str]:
     """Ends the executions of a run that nobody works on, and removes what they wrote so far.
 
     TFX publishes a node's artifacts when it succeeds, so none of theirs is in the metadata; but
@@ -25,6 +28,7 @@ def settle(store: ml_metadata.MetadataStore, run: str, root: str, state: int) ->
         run: The run's id.
         root: Folder of the pipeline's artifacts.
         state: What the executions become, such as `Execution.FAILED`.
+        is_unseen: Whether nobody knows when they ended, since their process was killed.
 
     Returns:
         The ids of the nodes.
@@ -39,15 +43,17 @@ def settle(store: ml_metadata.MetadataStore, run: str, root: str, state: int) ->
         # The files first: were this process to end here, the next one would find both again.
         _remove_outputs(os.path.join(root, node), str(execution.id))
         execution.last_known_state = state
+        if is_unseen:
+            execution.custom_properties[ENDED_UNSEEN].int_value = 1
         store.put_executions([execution])
         nodes.append(node)
     return nodes
 
 
 def _node(store: ml_metadata.MetadataStore, execution: int) -> str:
-    contexts = {context.type: context for context in store.get_contexts_by_execution(execution)}
-    # TFX names a node's context `<pipeline>.<node id>`.
-    return str(contexts["node"].name.split(".", 1)[1])
+    contexts = {one.type: one.name for one in store.get_contexts_by_execution(execution)}
+    # TFX names a node's context `<pipeline>.<node id>`; both parts may have points of their own.
+    return str(contexts["node"]).removeprefix(f"{contexts['pipeline']}.")
 
 
 def _remove_outputs(folder: str, execution: str) -> None:

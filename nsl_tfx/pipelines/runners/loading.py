@@ -100,9 +100,16 @@ def log_name(spec: str) -> str:
     Example:
         >>> log_name("pipelines/wine.py:create_small"), log_name("my_project.wine")
         ('wine.log', 'wine.log')
+        >>> log_name("my_project.pipeline"), log_name("my_project/pipeline.py")
+        ('my_project.log', 'my_project.log')
     """
     path = spec.rpartition(":")[0] if ":" in spec and not spec.endswith(_SUFFIX) else spec
-    return os.path.basename(path).removesuffix(_SUFFIX).rpartition(".")[2] + ".log"
+    is_file = path.endswith(_SUFFIX)
+    *above, name = path.removesuffix(_SUFFIX).split(os.sep if is_file else ".")
+    # Many a project calls its module so.
+    if name == "pipeline" and above and above[-1].isidentifier():
+        name = above[-1]
+    return f"{name}.log"
 
 
 def _load_file(path: str) -> ModuleType:

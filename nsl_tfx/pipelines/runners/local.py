@@ -9,7 +9,8 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from contextlib import AbstractContextManager
+from typing import Any, TextIO, TypeVar
 from unittest import mock
 
 from absl import logging
@@ -27,9 +28,11 @@ from nsl_tfx.pipelines.runners.failures import BusyError, NodeFailedError
 from nsl_tfx.pipelines.runners.interrupts import lasting_interrupts
 from nsl_tfx.pipelines.runners.leftovers import settle
 from nsl_tfx.pipelines.runners.parameters import bind_parameters
-from nsl_tfx.pipelines.runners.places import check_places, open_store, root_of, sqlite_file
+from nsl_tfx.pipelines.runners.places import check_places, connect, root_of, sqlite_file
 from nsl_tfx.pipelines.runners.states import NodeState
 from nsl_tfx.pipelines.runners.view import RunView
+
+_Held = TypeVar("_Held")
 
 _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _NOTHING = "found nothing"
@@ -81,14 +84,13 @@ def only_run_in(folder: str) -> Iterator[None]:
         folder: Made where it is missing. The lock goes with the process, however that ends.
 
     Raises:
-        RuntimeError: Another run is at work there.
+        BusyError: Another run is at work there.
     """
     os.makedirs(folder, exist_ok=True)
-    with sole_run_in(
-        folder,
+    busy = (
         f"Expected no other run in {folder}; one is at work there. Wait for it to end, or choose "
-        "another folder.",
-    ):
+    )
+    with _locked(sole_run_in(folder, f"{busy}another folder.")):
         yield
 
 
@@ -150,7 +152,7 @@ class _Watch:
     def _outcome(self, info: Any, compiled: pipeline_pb2.PipelineNode) -> tuple[NodeState, str]:
         if info is None or info.execution_id is None:
             return NodeState.SKIPPED, "its condition is not met"
-        (execution,) = open_store(self._connection).get_executions_by_id([info.execution_id])
+        (execution,) = connect(self._connection).get_executions_by_id([info.execution_id])
         if execution.last_known_state == pb.Execution.CACHED:
             return NodeState.CACHED, ""
         if execution.last_known_state != pb.Execution.FAILED:
@@ -185,12 +187,7 @@ def _sole_run_of(pipeline: tfx.dsl.Pipeline, run: str) -> Iterator[None]:
         f"Expected no other run with {file or root}; one is at work. Wait for it to end, or choose "
         "other metadata and another pipeline_root."
     )
-    try:
-        held = contextlib.ExitStack()
-        record = held.enter_context(sole_user_of(lock, busy))
-    except RuntimeError as error:
-        raise BusyError(str(error)) from None
-    with held:
+    with _locked(sole_user_of(lock, busy)) as record:
         _settle_last(record, connection)
         whole = root if is_remote(root) else os.path.abspath(root)
         _replace(record, json.dumps({"run": run, "root": whole}))
@@ -202,8 +199,20 @@ def _sole_run_of(pipeline: tfx.dsl.Pipeline, run: str) -> Iterator[None]:
             raise
         finally:
             with _uninterrupted():
-                settle(open_store(connection), run, root, state)
+                settle(connect(connection), run, root, state)
                 _replace(record, "")
+
+
+@contextlib.contextmanager
+def _locked(lock: AbstractContextManager[_Held]) -> Iterator[_Held]:
+    """Enters a lock, or raises BusyError where another run has it."""
+    held = contextlib.ExitStack()
+    try:
+        found = held.enter_context(lock)
+    except RuntimeError as error:
+        raise BusyError(str(error)) from None
+    with held:
+        yield found
 
 
 def _settle_last(record: TextIO, connection: Any) -> None:
@@ -212,7 +221,9 @@ def _settle_last(record: TextIO, connection: Any) -> None:
         last = json.loads(record.read())
     except ValueError:
         return  # Empty, or half written by a run that did not begin.
-    nodes = settle(open_store(connection), last["run"], last["root"], pb.Execution.FAILED)
+    nodes = settle(
+        connect(connection), last["run"], last["root"], pb.Execution.FAILED, is_unseen=True
+    )
     if nodes:
         logging.warning("The last run died in %s; what it left is removed.", ", ".join(nodes))
 

@@ -11,10 +11,9 @@ from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx import v1 as tfx
 
-from nsl_tfx.io.folders import is_remote
+from nsl_tfx import metadata
+from nsl_tfx.io.folders import check_no_pattern, is_remote
 
-# TFX finds files by patterns, which begin with the path of the folder.
-GLOB_CHARACTERS = "*?[]\\"
 _SQLITE = "tfx.orchestration.metadata.sqlite_metadata_connection_config('metadata.sqlite')"
 
 
@@ -39,7 +38,7 @@ def check_places(pipeline: tfx.dsl.Pipeline) -> None:
     if file is not None:
         _check_folder(os.path.dirname(file) or ".", "folder of the metadata")
         _check_file(file)
-    open_store(connection)
+    connect(connection)
 
 
 def root_of(pipeline: tfx.dsl.Pipeline) -> str:
@@ -55,8 +54,8 @@ def sqlite_file(connection: Any) -> str | None:
     return None
 
 
-def open_store(connection: Any) -> ml_metadata.MetadataStore:
-    """Opens the metadata; a file that is missing is made.
+def connect(connection: Any) -> ml_metadata.MetadataStore:
+    """Opens the metadata to write to; a file that is missing is made.
 
     Raises:
         ValueError: It is no metadata of a version that is known here, or cannot be reached.
@@ -67,8 +66,8 @@ def open_store(connection: Any) -> ml_metadata.MetadataStore:
         where = sqlite_file(connection) or "the database that the pipeline names"
         raise ValueError(
             f"Expected ML Metadata, of this version, in {where}. It says: "
-            f"{str(error).splitlines()[0]}. Choose another one, or upgrade it (see "
-            "ml_metadata.downgrade_schema and enable_upgrade_migration)."
+            f"{str(error).splitlines()[0].rstrip('.')}. Name another one in "
+            "metadata_connection_config."
         ) from error
 
 
@@ -76,11 +75,7 @@ def _check_folder(folder: str, argument: str) -> None:
     if is_remote(folder):
         return
     path = os.path.abspath(folder)
-    if any(character in path for character in GLOB_CHARACTERS):
-        raise ValueError(
-            f"Expected a {argument} whose path has none of {' '.join(GLOB_CHARACTERS)}, which TFX "
-            f"takes for patterns. Received: {path!r}."
-        )
+    check_no_pattern(path, argument)
     try:
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
@@ -104,3 +99,6 @@ def _check_file(file: str) -> None:
             f"Expected a metadata file that can be written to. Received: {file!r} "
             f"({error.strerror})."
         ) from error
+    # ML Metadata itself would add its tables to whatever database there is.
+    if os.path.getsize(file):
+        metadata.open_store(file)

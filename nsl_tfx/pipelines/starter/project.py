@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from nsl_tfx.io.folders import check_named, is_remote, remove
 from nsl_tfx.version import __version__
 
 
@@ -103,28 +104,55 @@ def write_project(name: str, kind: str = "images", into: str | None = None) -> s
     check_name(name)
     if kind not in KINDS:
         raise ValueError(f"Expected kind to be one of {', '.join(KINDS)}. Received: {kind!r}.")
-    folder = Path(name if into is None else into)
+    into = name if into is None else os.fspath(into)
+    check_named(into)
+    if is_remote(into):
+        raise ValueError(
+            f"Expected into to be a folder of this machine. Received: {into!r}. Write the project "
+            "here, and copy it."
+        )
+    folder = Path(into)
     _check_free(folder)
     texts = {
         **_rendered(name, kind),
         **_copied(name, KINDS[kind].case),
         f"{name}/__init__.py": f'"""{KINDS[kind].title}."""\n',
     }
-    parent = folder.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{name}-") as temporary:
+    is_there = folder.is_dir()
+    place = folder if is_there else folder.absolute().parent
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix=f".{name}-") as temporary:
         project = Path(temporary, "project")
         for path, text in texts.items():
             file = project / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
-        try:
-            # Takes the place of an empty folder, and of nothing else.
-            os.rename(project, folder)
-        except OSError:
-            _check_free(folder)  # Somebody else was faster.
-            raise
+        if is_there:
+            _fill(folder, project)
+        else:
+            try:
+                # Takes the place of an empty folder, and of nothing else.
+                os.rename(project, folder)
+            except OSError:
+                _check_free(folder)  # Somebody else was faster.
+                raise
     return str(folder)
+
+
+def _fill(folder: Path, project: Path) -> None:
+    """Moves a project into an empty folder.
+
+    The folder itself stays: it may be the present one of a shell, which would lose it.
+    """
+    moved = []
+    try:
+        for child in list(project.iterdir()):
+            moved.append(folder / child.name)
+            os.rename(child, moved[-1])
+    except BaseException:
+        for path in moved:
+            remove(str(path))
+        raise
 
 
 def check_name(name: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -273,7 +274,27 @@ class TestPlaces:
 
     def test_metadata_that_are_something_else(self, project):
         (project.root / "metadata.sqlite").write_text("no database\n" * 100)
-        assert "Expected ML Metadata" in self.refused(project)
+        assert "Expected a SQLite file." in self.refused(project)
+
+    def test_a_database_of_others_is_left_alone(self, project):
+        file = project.root / "metadata.sqlite"
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute("CREATE TABLE mine (x)")
+        before = file.read_bytes()
+        assert "which holds none" in self.refused(project)
+        assert file.read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("version", "cure"), [(99, "or a later one."), (6, "enable_upgrade_migration=True")]
+    )
+    def test_metadata_of_another_version(self, project, version, cure):
+        project.run()
+        with contextlib.closing(sqlite3.connect(project.root / "metadata.sqlite")) as database:
+            database.execute(f"UPDATE MLMDEnv SET schema_version = {version}")
+            database.commit()
+        message = self.refused(project)
+        assert f"of schema version {version}." in message
+        assert cure in message
 
     def test_a_folder_in_place_of_the_metadata(self, project):
         (project.root / "metadata.sqlite").mkdir()

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from concurrent import futures
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from nsl_tfx import metadata
 from nsl_tfx.cli import main
 from nsl_tfx.cli.run import _Story
 from nsl_tfx.pipelines.runners.failures import BusyError
@@ -50,6 +53,22 @@ def test_a_second_run_leaves_the_log_of_the_first_alone(tmp_path, capsys):
     assert ended.value.code == 2
     assert capsys.readouterr().err == "Error: Expected no other run.\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_before_there_is_a_pipeline_tells_that_nothing_was_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules["nsl_tfx.cli.run"], "leave", sys.exit)
+    with pytest.raises(SystemExit) as ended, _Story(None).told():
+        raise KeyboardInterrupt
+    assert (ended.value.code, capsys.readouterr().err) == (130, "\nStopped. Nothing was run.\n")
+
+
+def test_an_empty_log_of_a_mistake_goes_again(tmp_path):
+    log = tmp_path / "mine.log"
+    for text, stays in (("", False), ("of an earlier run", True)):
+        log.write_text(text)
+        with pytest.raises(SystemExit), _Story(str(log)).told():
+            raise ValueError("Expected another function.")
+        assert log.exists() == stays
 
 
 CALLS = {
@@ -110,7 +129,29 @@ class TestRuns:
         assert here(project).run()[0] == {**DONE, "Gen": "cached"}
         assert project.executions("Troubled") == ["FAILED", "COMPLETE"]
         assert not half.exists()
+        found = metadata.executions(project.store, metadata.runs(project.store)["run"].min())
+        assert np.isnan(found.set_index("node")["seconds"]["Troubled"])  # nobody saw it end
         project.check_nothing_half()
+
+    def test_of_two_at_once_one_runs_and_one_is_told(self, tmp_path):
+        Project(tmp_path).meet("wait")
+        command = [sys.executable, "-m", "nsl_tfx.cli", "run", TROUBLED, "--set", "root=."]
+        processes = [
+            subprocess.Popen(
+                command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        with futures.ThreadPoolExecutor(2) as pool:
+            ends = [pool.submit(process.communicate) for process in processes]
+            refused = next(futures.as_completed(ends))
+            (tmp_path / "go").touch()
+            messages = [end.result()[1] for end in ends]
+        first = ends.index(refused)
+        assert [processes[first].returncode, processes[1 - first].returncode] == [2, 0]
+        assert messages[first].startswith("Error: Expected no other run with metadata.sqlite;")
+        assert messages[1 - first] == ""
+        Project(tmp_path).check_nothing_half()
 
     def test_a_stopped_run_exits_though_threads_go_on(self, ended, monkeypatch):
         project, done = ended["raise interrupt outlived"]

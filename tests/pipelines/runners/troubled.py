@@ -59,6 +59,19 @@ def meet(trouble, folder):
     if trouble.startswith("raise"):
         signal.raise_signal(signal.SIGTERM if "terminate" in trouble else signal.SIGINT)
         signal.pause()
+    while trouble == "wait" and not os.path.exists("go"):
+        threading.Event().wait(0.1)
+    if trouble.startswith("full"):
+        fill(trouble, folder)
+    if trouble == "second run":
+        from rich.console import Console
+
+        from nsl_tfx.pipelines.runners.local import run_locally
+
+        run_locally(create_pipeline(Path(folder).parents[3]), Console(quiet=True))
+
+
+def fill(trouble, folder):
     if trouble == "full":
         with open(os.path.join(folder, "large"), "wb") as file:
             while True:
@@ -67,12 +80,6 @@ def meet(trouble, folder):
         os.symlink("/dev/full", os.path.join(folder, "large"))
         with open(os.path.join(folder, "large"), "wb") as file:
             file.write(bytes(1 << 20))
-    if trouble == "second run":
-        from rich.console import Console
-
-        from nsl_tfx.pipelines.runners.local import run_locally
-
-        run_locally(create_pipeline(Path(folder).parents[3]), Console(quiet=True))
 
 
 @tfx.dsl.components.component
