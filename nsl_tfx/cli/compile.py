@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nsl_tfx.cli.assignments import assignments
+from nsl_tfx.cli.options import assignments, beam_arguments
 from nsl_tfx.tools.commands import check_output, load, plain_errors
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @assignments(
     "--set", "arguments", "An argument of the function that makes the pipeline; may be repeated."
 )
+@beam_arguments
 @click.option("--image", help="Container image of the nodes, with its registry.")
 @click.option(
     "--root", metavar="URI", help="Where artifacts go, such as gs://BUCKET/FOLDER; the pipeline's."
@@ -37,6 +38,7 @@ def compile_command(
     pipeline: str,
     output: str,
     arguments: dict[str, str],
+    beam_args: tuple[str, ...],
     image: str | None,
     root: str | None,
     as_json: bool,
@@ -68,11 +70,12 @@ def compile_command(
             "tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner",
             quietly=True,
         )
+        from nsl_tfx.pipelines.runners.beam_runners import add_beam_arguments
         from nsl_tfx.pipelines.runners.kubeflow import compile_pipeline
 
-        compiled = compile_pipeline(
-            load_pipeline(pipeline, arguments), output, image=image, root=root
-        )
+        loaded = load_pipeline(pipeline, arguments)
+        add_beam_arguments(loaded, beam_args)
+        compiled = compile_pipeline(loaded, output, image=image, root=root)
         click.echo(json.dumps(dataclasses.asdict(compiled)) if as_json else _told(compiled))
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nsl_tfx.cli.assignments import assignments
 from nsl_tfx.cli.ending import FAILED, leave, tell
+from nsl_tfx.cli.options import assignments, beam_arguments
 from nsl_tfx.tools.commands import INTERRUPTED, check_output, load
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     "An argument of the function that makes the pipeline; may be repeated.",
 )
 @assignments("--param", "parameters", "A RuntimeParameter of the pipeline; may be repeated.")
+@beam_arguments
 @click.option(
     "--log",
     "log_path",
@@ -45,6 +46,7 @@ def run(
     pipeline: str,
     arguments: dict[str, str],
     parameters: dict[str, str],
+    beam_args: tuple[str, ...],
     log_path: str | None,
     verbose: bool,
     as_json: bool,
@@ -77,7 +79,7 @@ def run(
     load("nsl_tfx.pipelines.runners.local", quietly=not verbose)
     with story.told(as_json):
         with library_output_to(story.log_path) as console:
-            _run(pipeline, arguments, parameters, console, story, as_json, verbose)
+            _run(pipeline, arguments, parameters, beam_args, console, story, as_json, verbose)
         if as_json:
             click.echo(story.to_json("done"))
 
@@ -86,6 +88,7 @@ def _run(
     spec: str,
     arguments: dict[str, str],
     parameters: dict[str, str],
+    beam_args: tuple[str, ...],
     console: Console,
     story: _Story,
     as_json: bool,
@@ -94,6 +97,7 @@ def _run(
     from absl import logging
     from rich.console import Console
 
+    from nsl_tfx.pipelines.runners.beam_runners import add_beam_arguments
     from nsl_tfx.pipelines.runners.loading import load_pipeline
     from nsl_tfx.pipelines.runners.local import run_locally
     from nsl_tfx.pipelines.runners.view import RunView
@@ -104,6 +108,7 @@ def _run(
     if as_json:
         console = Console(quiet=True)
     pipeline = load_pipeline(spec, arguments)
+    add_beam_arguments(pipeline, beam_args)
     story.begin(pipeline.pipeline_name, bool(pipeline.enable_cache))
     console.print(f"Pipeline {pipeline.pipeline_name}", highlight=False, markup=False)
     if not pipeline.enable_cache:

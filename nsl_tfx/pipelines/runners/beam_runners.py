@@ -1,4 +1,4 @@
-"""Whether what `beam_pipeline_args` name is installed, asked before a node is begun."""
+"""What `beam_pipeline_args` of a pipeline's nodes name: added to, and asked whether it is here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import create_runner
 from tfx import v1 as tfx
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
 # Beam starts these runners' job server, a Java program, itself, unless one of the options is given:
 # of a server that runs already, or of a cluster that takes the job as a file.
@@ -19,6 +20,20 @@ _IN_JAVA = {
     "FlinkRunner": ("job_endpoint", "flink_submit_uber_jar"),
     "SparkRunner": ("job_endpoint", "spark_submit_uber_jar"),
 }
+
+
+def add_beam_arguments(pipeline: tfx.dsl.Pipeline, arguments: Sequence[str]) -> None:
+    """Gives each node that works with Beam more arguments, which count before those that it has.
+
+    A node whose arguments change runs anew where an earlier run finished it.
+
+    Args:
+        pipeline: Is changed.
+        arguments: Such as `--runner=FlinkRunner`.
+    """
+    for node in pipeline.components:
+        if isinstance(node.executor_spec, BeamExecutorSpec):
+            node.executor_spec.add_beam_pipeline_args(arguments)
 
 
 def check_beam_runners(pipeline: tfx.dsl.Pipeline) -> None:
@@ -31,8 +46,9 @@ def check_beam_runners(pipeline: tfx.dsl.Pipeline) -> None:
             or Beam cannot read the arguments. Names the node, and what to install.
     """
     for node in pipeline.components:
-        arguments = getattr(node.executor_spec, "beam_pipeline_args", None) or ()
-        _check([one for one in arguments if isinstance(one, str)], node.id)
+        if isinstance(node.executor_spec, BeamExecutorSpec):
+            arguments = node.executor_spec.beam_pipeline_args
+            _check([one for one in arguments if isinstance(one, str)], node.id)
 
 
 def _check(arguments: Sequence[str], node: str) -> None:

@@ -10,23 +10,23 @@ pytestmark = pytest.mark.tfx
 FLINK = "--runner=FlinkRunner"
 
 
-class Pipeline:
-    """What is asked of a pipeline: the nodes, and their Beam arguments."""
+def pipeline_of(*nodes):
+    """Returns what is asked of a pipeline: the nodes, and their Beam arguments."""
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
-    def __init__(self, *nodes):
-        self.components = [
-            SimpleNamespace(
-                id=f"Node{number}", executor_spec=SimpleNamespace(beam_pipeline_args=list(one))
-            )
-            for number, one in enumerate(nodes)
-        ]
-        self.components.append(SimpleNamespace(id="Plain", executor_spec=None))
+    components = [SimpleNamespace(id="Plain", executor_spec=None)]
+    for number, arguments in enumerate(nodes):
+        spec = BeamExecutorSpec(BaseBeamExecutor)
+        spec.add_beam_pipeline_args(arguments)
+        components.append(SimpleNamespace(id=f"Node{number}", executor_spec=spec))
+    return SimpleNamespace(components=components)
 
 
 def check(*nodes):
     from nsl_tfx.pipelines.runners.beam_runners import check_beam_runners
 
-    check_beam_runners(Pipeline(*nodes))
+    check_beam_runners(pipeline_of(*nodes))
 
 
 @pytest.fixture
@@ -92,3 +92,15 @@ def test_arguments_that_beam_cannot_read():
 
 def test_arguments_that_only_a_run_knows_are_left_out():
     check([object(), "--runner=DirectRunner"])
+
+
+def test_what_a_caller_adds_counts_before_all_else():
+    from nsl_tfx.pipelines.runners.beam_runners import add_beam_arguments, check_beam_runners
+
+    pipeline = pipeline_of([], ["--runner=Flunk", "--parallelism=2"])
+    add_beam_arguments(pipeline, ["--runner=DirectRunner"])
+    check_beam_runners(pipeline)
+    assert [node.executor_spec.beam_pipeline_args for node in pipeline.components[1:]] == [
+        ["--runner=DirectRunner"],
+        ["--runner=Flunk", "--parallelism=2", "--runner=DirectRunner"],
+    ]

@@ -135,7 +135,15 @@ class TestRuns:
 
     def test_of_two_at_once_one_runs_and_one_is_told(self, tmp_path):
         Project(tmp_path).meet("wait")
-        command = [sys.executable, "-m", "nsl_tfx.cli", "run", TROUBLED, "--set", "root=."]
+        command = [
+            sys.executable,
+            "-m",
+            "nsl_tfx.cli",
+            "run",
+            TROUBLED,
+            "--set",
+            f"root={tmp_path}",
+        ]
         processes = [
             subprocess.Popen(
                 command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -149,7 +157,7 @@ class TestRuns:
             messages = [end.result()[1] for end in ends]
         first = ends.index(refused)
         assert [processes[first].returncode, processes[1 - first].returncode] == [2, 0]
-        assert messages[first].startswith("Error: Expected no other run with metadata.sqlite;")
+        assert messages[first].startswith("Error: Expected no other run with /")
         assert messages[1 - first] == ""
         Project(tmp_path).check_nothing_half()
 

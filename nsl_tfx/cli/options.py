@@ -1,4 +1,4 @@
-"""Options that take NAME=VALUE."""
+"""Options of commands that take a pipeline."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+
+beam_arguments = click.option(
+    "--beam-arg",
+    "beam_args",
+    multiple=True,
+    metavar="ARG",
+    help="An argument for Beam, after the pipeline's own, such as --beam-arg=--runner=FlinkRunner; "
+    "may be repeated.",
+)
 
 
 def assignments(flag: str, name: str, help_text: str) -> Callable[[Any], Any]:
