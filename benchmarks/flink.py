@@ -12,7 +12,6 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -63,25 +62,22 @@ def build(pattern: str, folder: str, config: SimilarityGraphConfig, options: lis
     return time.monotonic() - start
 
 
-def measure(folder: Path, rows: int, dimension: int, rounds: int) -> dict[str, list[float]]:
-    """Returns the seconds of each case's rounds."""
+def measure(
+    cluster: Cluster, folder: Path, rows: int, dimension: int, rounds: int
+) -> dict[str, list[float]]:
+    """Returns the seconds of each case's rounds; the graphs are folders `round-case`."""
     examples = folder / "examples"
     examples.mkdir()
     pattern = write_examples(examples, rows, dimension)
     # A sixteenth of what the vectors need, so that they are cut into buckets.
     budget = max(1, rows * dimension * 4 * 3 // (1 << 20) // 16)
     config = SimilarityGraphConfig(embedding_feature="x", worker_memory_mb=budget)
-    with Cluster(folder / "cluster") as cluster:
-        options: list[Callable[[], list[str]]] = [
-            lambda: ["--runner=FnApiRunner"],
-            lambda: cluster.beam_args(1),
-            lambda: cluster.beam_args(2),
-        ]
-        seconds: dict[str, list[float]] = {case: [] for case in CASES}
-        for number in range(rounds):
-            for case, option in zip(CASES, options, strict=True):
-                target = str(folder / f"{number}-{CASES.index(case)}")
-                seconds[case].append(build(pattern, target, config, option()))
+    options = [["--runner=FnApiRunner"], cluster.beam_args(1), cluster.beam_args(2)]
+    seconds: dict[str, list[float]] = {case: [] for case in CASES}
+    for number in range(rounds):
+        for case, option in zip(CASES, options, strict=True):
+            target = str(folder / f"{number}-{CASES.index(case)}")
+            seconds[case].append(build(pattern, target, config, option))
     return seconds
 
 
@@ -94,8 +90,10 @@ def main() -> None:
     lacks = missing()
     if lacks is not None:
         sys.exit(f"Expected what a Flink cluster needs. Received: {lacks}.")
-    with tempfile.TemporaryDirectory() as folder:
-        seconds = measure(Path(folder), arguments.rows, arguments.dimension, arguments.rounds)
+    with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder, "cluster")) as cluster:
+        seconds = measure(
+            cluster, Path(folder), arguments.rows, arguments.dimension, arguments.rounds
+        )
     title = f"A graph of {arguments.rows:,} vectors of {arguments.dimension} numbers"
     table = Table(title=title, box=box.MARKDOWN, title_justify="left")
     for name in ("runner", "seconds", "rows a second", "to in process", "to parallelism 1"):

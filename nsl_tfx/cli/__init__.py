@@ -32,7 +32,7 @@ def main() -> None:
     """Structured learning on TFX: graphs, adversarial training, and a robustness gate.
 
     Exit codes: 0 done, 1 a node failed or what was examined did not pass, 2 it cannot be done as
-    asked, 130 stopped.
+    asked, 3 a robustness that cannot be judged, 130 stopped.
     """
 
 

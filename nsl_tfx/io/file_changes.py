@@ -15,6 +15,9 @@ def match_files(pattern: str) -> list[str]:
 
     Args:
         pattern: A path or glob, local or with a scheme such as `gs://`.
+
+    Raises:
+        OSError: A remote place cannot be reached.
     """
     if not storage.is_remote(pattern):
         # A file whose name holds a glob's characters is meant as it is.
@@ -22,13 +25,23 @@ def match_files(pattern: str) -> list[str]:
         return [path for path in found if os.path.isfile(path)]
     import tensorflow as tf
 
-    return [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
+    try:
+        return [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
+    except tf.errors.OpError as error:
+        raise OSError(
+            f"Expected files that can be listed. Received: {pattern!r} ({error.message}). Look at "
+            "the address, the network and your rights. Where a pipeline is made they have to be "
+            "within reach, too: a node runs anew where they changed."
+        ) from error
 
 
 def fingerprint_files(patterns: Sequence[str]) -> str:
     """Returns a hash of the names, sizes and times of change of the files that match now.
 
     Files that are missing, all or some, have a hash too: it changes when they appear.
+
+    Raises:
+        OSError: A remote place cannot be reached.
     """
     paths = sorted({path for pattern in patterns for path in match_files(pattern)})
     digest = hashlib.sha256()

@@ -7,20 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from nsl_tfx import metadata
 from nsl_tfx.configs import AugmentConfig, GraphNeighborConfig, SimilarityGraphConfig
 from nsl_tfx.graph import read_graph_info
 from tests.components.conftest import Artifacts, execute_component, files_below
 from tests.components.test_robustness_evaluator import Run, export, told
-from tests.flink.cluster import Cluster, missing, wait_until
+from tests.flink.cluster import wait_until
 
-LACKS = missing()
-pytestmark = [
-    pytest.mark.tfx,
-    pytest.mark.slow,
-    pytest.mark.skipif(LACKS is not None, reason=f"nothing was run on Flink: {LACKS}"),
-    # One job takes from half a minute to several, as the machine is busy.
-    pytest.mark.timeout(1500),
-]
+# One job takes from half a minute to several, as the machine is busy.
+pytestmark = [pytest.mark.tfx, pytest.mark.slow, pytest.mark.timeout(1500)]
 NODES = 1000
 SCHEMA = """
 feature { name: "id" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }
@@ -35,19 +30,6 @@ GRAPH = SimilarityGraphConfig(
 AUGMENT = AugmentConfig(
     features=("image", "id"), neighbors=GraphNeighborConfig(max_neighbors=2), worker_memory_mb=1
 )
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("flink") / "cluster") as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def cluster(running):
-    """The cluster, with two task managers."""
-    running.restore(2)
-    return running
 
 
 class Inputs:
@@ -142,15 +124,43 @@ def is_amid(cluster):
     return False
 
 
-def test_job_fails_cleanly_without_a_slot_for_the_lost_one_and_runs_again(cluster, inputs):
-    killed = kill_during(cluster, lambda: inputs.build("killed", *cluster.beam_args(2)))
+def run_pipeline(inputs, folder, beam_args):
+    """Runs a pipeline with a GraphBuilder; returns the graph's folder."""
+    from rich.console import Console
+    from tfx import v1 as tfx
+    from tfx.dsl.components.common.importer import Importer
+
+    from nsl_tfx.components import GraphBuilder
+    from nsl_tfx.pipelines.parts import make_pipeline
+    from nsl_tfx.pipelines.runners.beam_runners import add_beam_arguments
+    from nsl_tfx.pipelines.runners.local import run_locally
+
+    examples = Importer(
+        inputs.examples.uri,
+        tfx.types.standard_artifacts.Examples,
+        properties={"split_names": inputs.examples.split_names},
+    ).with_id("examples")
+    builder = GraphBuilder(examples=examples.outputs["result"], config=GRAPH)
+    pipeline = make_pipeline("on_flink", str(folder), [examples, builder])
+    add_beam_arguments(pipeline, beam_args)
+    run_locally(pipeline, Console(quiet=True))
+    outputs = metadata.last_outputs(metadata.open_store(folder), "on_flink")
+    return outputs["GraphBuilder"]["graph"].uri
+
+
+def test_a_pipeline_fails_cleanly_without_a_slot_for_the_lost_one_and_runs_again(
+    cluster, inputs, tmp_path
+):
+    killed = kill_during(cluster, lambda: run_pipeline(inputs, tmp_path, cluster.beam_args(2)))
     # Flink's own words for slots that it waited for in vain.
-    with pytest.raises(RuntimeError, match=r"failed in state FAILED.*Timeout has occurred"):
+    with pytest.raises(RuntimeError, match=r"(?s)GraphBuilder failed\..*Timeout has occurred"):
         killed.result()
-    assert not (inputs.make.folder / "killed").exists()
+    assert metadata.executions(metadata.open_store(tmp_path))["state"].iloc[-1] == "failed"
+    assert not list((tmp_path / "artifacts/GraphBuilder").rglob("graph.json"))
+    assert "NeighborGraph" not in metadata.artifacts(metadata.open_store(tmp_path))["type"]
     cluster.restore(2)
-    graph = inputs.build("killed", *cluster.beam_args(2))
-    assert files_below(graph.uri) == files_below(inputs.graph.uri)
+    graph = run_pipeline(inputs, tmp_path, cluster.beam_args(2))
+    assert files_below(graph) == files_below(inputs.graph.uri)
 
 
 def test_job_goes_on_where_another_task_manager_has_a_slot(cluster, inputs):
