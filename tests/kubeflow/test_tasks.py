@@ -170,11 +170,12 @@ def test_files_are_those_of_a_local_run(outputs, node, key):
 
 
 def rows_of(examples):
+    """Returns each split's examples, sorted. ExampleGen writes features in any order."""
     import tensorflow as tf
 
     return {
         split.name: sorted(
-            record
+            tf.train.Example.FromString(record).SerializeToString(deterministic=True)
             for file in split.iterdir()
             for record in tf.data.TFRecordDataset(str(file), "GZIP").as_numpy_iterator()
         )
