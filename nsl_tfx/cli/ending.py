@@ -51,10 +51,11 @@ def tell(error: Exception, log_path: str | None, has_begun: bool) -> tuple[int, 
     """
     code, text = reading(error)
     click.echo(f"Error: {printable(text, keep=chr(10))}", err=True)
-    # The log may be that of the run which is at work.
-    if (has_begun or code == FAILED) and not isinstance(error, BusyError):
+    if isinstance(error, BusyError):
+        pass  # The log may be that of the run which is at work.
+    elif has_begun or code == FAILED:
         _keep(error, log_path)
-    elif not has_begun:
+    else:
         _drop_empty(log_path)
     return code, text
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from nsl_tfx import metadata
 from nsl_tfx.cli import main
+from nsl_tfx.cli.ending import tell
 from nsl_tfx.cli.run import _Story
 from nsl_tfx.pipelines.runners.failures import BusyError
 from tests.pipelines.runners.conftest import TROUBLED, Project
@@ -69,6 +70,15 @@ def test_an_empty_log_of_a_mistake_goes_again(tmp_path):
         with pytest.raises(SystemExit), _Story(str(log)).told():
             raise ValueError("Expected another function.")
         assert log.exists() == stays
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+@pytest.mark.parametrize("text", ["", "of the first"])
+def test_a_second_demo_leaves_the_log_of_the_first_alone(tmp_path, capsys, has_begun, text):
+    log = tmp_path / "demo.log"
+    log.write_text(text)
+    assert tell(BusyError("Expected no other run."), str(log), has_begun)[0] == 2
+    assert (log.read_text(), capsys.readouterr().err) == (text, "Error: Expected no other run.\n")
 
 
 CALLS = {
