@@ -222,8 +222,8 @@ def test_the_report_is_written_though_nobody_reads_what_is_printed(tmp_path, mon
     # The package's attribute of that name is the group of commands.
     monkeypatch.setattr(sys.modules["nsl_tfx.cli.robustness"], "_print", gone)
     result = run("model", "arrays.npz", *QUICK, f"--output={tmp_path}")
-    assert result.exit_code != 0
-    assert "Broken pipe" in result.output
+    # Neither the model's failure nor a wrong input, but what shells make of SIGPIPE.
+    assert (result.exit_code, result.output) == (141, "")
     assert (tmp_path / "report.html").exists()
 
 

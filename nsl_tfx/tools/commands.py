@@ -27,6 +27,9 @@ _STDERR = 2
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
+UNREAD = 141
+"""The exit code where nobody reads what is printed, as shells have it."""
+
 WRONG_INPUT = 2
 """The exit code where what is asked for cannot be done, as click has it for wrong options."""
 
@@ -48,7 +51,11 @@ def plain_errors() -> Iterator[None]:
         click.echo("Error: There is not enough memory. Use a machine with more of it.", err=True)
         sys.exit(WRONG_INPUT)
     except BrokenPipeError:
-        raise  # Nobody reads on, as where it is piped into `head`: click ends quietly.
+        # Nobody reads on, as where output is piped into `head`. What Python holds back of it would
+        # raise the same once more at the end.
+        with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        sys.exit(UNREAD)
     except (ValueError, TypeError, OSError) as error:
         # Python itself raises TypeErrors too, for code that is wrong; ours say what was expected.
         if isinstance(error, TypeError) and not str(error).startswith("Expected"):

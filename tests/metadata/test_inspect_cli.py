@@ -192,8 +192,9 @@ def test_what_nothing_was_read_for_has_no_origin(path, made):
 
 def test_a_reader_that_goes_away_ends_it_quietly(path):
     command = f"{sys.executable} -m nsl_tfx.cli inspect {path} executions | true"
+    command += "; echo ${PIPESTATUS[0]}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "")
+    assert (done.stdout, done.stderr) == ("141\n", "")
 
 
 def test_standard_error_may_be_closed(path):
@@ -267,7 +268,7 @@ def test_help_is_there_at_each_place():
         *(["STORE", command, "--help"] for command in inspect.commands),
     ):
         result = invoke(*arguments)
-        assert result.exit_code == 0
+        assert result.exit_code == 0, result.output
         assert "Usage: " in result.output
         assert "..." not in result.output.partition("Commands:")[2]
         assert max(map(len, result.output.splitlines())) <= 80
