@@ -28,7 +28,13 @@ from nsl_tfx.pipelines.runners.failures import BusyError, NodeFailedError
 from nsl_tfx.pipelines.runners.interrupts import lasting_interrupts
 from nsl_tfx.pipelines.runners.leftovers import settle
 from nsl_tfx.pipelines.runners.parameters import bind_parameters
-from nsl_tfx.pipelines.runners.places import check_places, connect, root_of, sqlite_file
+from nsl_tfx.pipelines.runners.places import (
+    check_metadata,
+    check_places,
+    connect,
+    root_of,
+    sqlite_file,
+)
 from nsl_tfx.pipelines.runners.states import NodeState
 from nsl_tfx.pipelines.runners.view import RunView
 
@@ -181,6 +187,7 @@ def _sole_run_of(pipeline: tfx.dsl.Pipeline, run: str) -> Iterator[None]:
     file = sqlite_file(connection)
     lock = file + _LOCK_SUFFIX if file else os.path.join(root, _LOCK_IN_ROOT)
     if is_remote(lock):
+        check_metadata(connection)
         yield
         return
     busy = (
@@ -188,6 +195,7 @@ def _sole_run_of(pipeline: tfx.dsl.Pipeline, run: str) -> Iterator[None]:
         "other metadata and another pipeline_root."
     )
     with _locked(sole_user_of(lock, busy)) as record:
+        check_metadata(connection)
         _settle_last(record, connection)
         whole = root if is_remote(root) else os.path.abspath(root)
         _replace(record, json.dumps({"run": run, "root": whole}))

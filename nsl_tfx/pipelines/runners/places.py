@@ -18,11 +18,10 @@ _SQLITE = "tfx.orchestration.metadata.sqlite_metadata_connection_config('metadat
 
 
 def check_places(pipeline: tfx.dsl.Pipeline) -> None:
-    """Makes a pipeline's folders where they are missing, and tries what can be tried of them.
+    """Makes a pipeline's folders where they are missing, and tries to write there.
 
     Raises:
-        ValueError: The pipeline names no folder or no metadata, a folder cannot be written to, or
-            the metadata cannot be opened.
+        ValueError: The pipeline names no folder or no metadata, or a folder cannot be written to.
     """
     root = root_of(pipeline)
     if not root:
@@ -37,6 +36,18 @@ def check_places(pipeline: tfx.dsl.Pipeline) -> None:
     file = sqlite_file(connection)
     if file is not None:
         _check_folder(os.path.dirname(file) or ".", "folder of the metadata")
+
+
+def check_metadata(connection: Any) -> None:
+    """Makes the metadata where they are missing, and tries to open them.
+
+    To be called by one run at a time: what another one is just making looks like something else.
+
+    Raises:
+        ValueError: They cannot be opened, or are something else.
+    """
+    file = sqlite_file(connection)
+    if file is not None:
         _check_file(file)
     connect(connection)
 
