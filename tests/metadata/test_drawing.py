@@ -1,9 +1,5 @@
 """The lineage's picture as text, and as a browser lays it out on a phone and on a desk."""
 
-import html
-import json
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -11,10 +7,9 @@ import pytest
 from nsl_tfx.metadata import lineage
 from nsl_tfx.metadata.drawing import MOST_NODES, render_page, render_svg, report_of
 from nsl_tfx.metadata.records import ArtifactRecord
+from tests.browser import measure_pages, needs_browser
 from tests.metadata.stores import Writer, write_run
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '<script>document.title = "gone"</script></svg>"\'&'
 LONG = "AnArtifact" * 12
@@ -173,24 +168,12 @@ document.body.textContent = JSON.stringify(found);
 @pytest.fixture(scope="module")
 def measured(lineages, tmp_path_factory):
     """By lineage and width, what the browser made of it."""
-    folder = tmp_path_factory.mktemp("browser")
-    frames = [
-        f'<iframe name="{name}, {medium}" style="border:0; width:{width}px; height:900px" '
-        f'srcdoc="{html.escape(render_page(found))}"></iframe>'
+    pages = {
+        f"{name}, {medium}": (render_page(found), width)
         for name, found in lineages.items()
         for medium, width in WIDTHS.items()
-    ]
-    host = folder / "host.html"
-    host.write_text(
-        f"<!doctype html><meta charset='utf-8'><body>{''.join(frames)}"
-        f"<script>onload = () => {{{MEASURE}}}</script>",
-        encoding="utf-8",
-    )
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,900", host.as_uri()]
-    dom = subprocess.run(command, capture_output=True, timeout=120, check=True).stdout.decode()
-    body = dom.partition("<body>")[2].partition("</body>")[0]
-    return json.loads(html.unescape(body))
+    }
+    return measure_pages(pages, MEASURE, tmp_path_factory.mktemp("browser"))
 
 
 @needs_browser

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
-import json
-import shutil
 import subprocess
 
 import numpy as np
@@ -14,10 +11,10 @@ import pytest
 from nsl_tfx.configs import CorruptionName, RobustnessConfig
 from nsl_tfx.robustness import RobustnessResult, Verdict
 from nsl_tfx.robustness.reporting.report import render_report
+from tests.browser import BROWSER, measure_pages, needs_browser
 from tests.robustness.results import CONFIG, make_result
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+pytestmark = needs_browser
 
 EVIL = '<script>document.title = "gone"</script>'
 RIGHT_TO_LEFT = '\N{RIGHT-TO-LEFT OVERRIDE}מדינה "x" مدينة'
@@ -117,28 +114,14 @@ document.body.textContent = JSON.stringify(found);
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """By page and medium, what the browser made of it."""
-    folder = tmp_path_factory.mktemp("browser")
-    frames = []
+    pages = {}
     for name, result in make_pages().items():
         text = render_report(result)
         for medium, width in WIDTHS.items():
             # Nothing but a printer applies the rules for print; on screen they lay out the same.
             shown = text.replace("@media print", "@media all") if medium == "paper" else text
-            frames.append(
-                f'<iframe name="{name}, {medium}" style="border:0; width:{width}px; height:900px" '
-                f'srcdoc="{html.escape(shown)}"></iframe>'
-            )
-    host = folder / "host.html"
-    host.write_text(
-        f"<!doctype html><meta charset='utf-8'><body>{''.join(frames)}"
-        f"<script>onload = () => {{{MEASURE}}}</script>",
-        encoding="utf-8",
-    )
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,900", host.as_uri()]
-    dom = subprocess.run(command, capture_output=True, timeout=120, check=True).stdout.decode()
-    body = dom.partition("<body>")[2].partition("</body>")[0]
-    return json.loads(html.unescape(body))
+            pages[f"{name}, {medium}"] = (shown, width)
+    return measure_pages(pages, MEASURE, tmp_path_factory.mktemp("browser"))
 
 
 PAGES = [f"{name}, {medium}" for name in ("everything", "plain", "table", "huge", "no model")
